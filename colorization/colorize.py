@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['open_photo', 'Colorizer', 'colorize_command']
 
-# %% ../nbs/11_colorize.ipynb #f615f0fb
+# %% ../nbs/11_colorize.ipynb #fab0a02e
 import argparse, sys
 from pathlib import Path
 
 import numpy as np, torch
 from PIL import Image, ImageOps
+from fastcore.basics import patch
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -53,59 +54,64 @@ def _small_lightness(image, size):
     small = image.resize(_network_size(*image.size, size), Image.Resampling.BICUBIC, reducing_gap=3)
     return rgb_to_lab(torch.from_numpy(np.array(small)).permute(2, 0, 1)[None])[0]
 
-# %% ../nbs/11_colorize.ipynb #511de510
+# %% ../nbs/11_colorize.ipynb #a50f7a2a
 def _weights_file(name_or_path):
     "The file behind the name of bundled weights, or a path."
     import colorization
-    folder = Path(colorization.__file__).parent/'weights'
-    bundled = {p.stem: p for p in sorted(folder.glob('*.safetensors'))}
+    bundled = {p.stem: p for p in sorted((Path(colorization.__file__).parent/'weights').glob('*.safetensors'))}
     if str(name_or_path) in bundled: return bundled[str(name_or_path)]
     if Path(name_or_path).is_file(): return Path(name_or_path)
     raise FileNotFoundError(f"no weights {str(name_or_path)!r}: neither a file nor one of the bundled {', '.join(bundled)}")
 
-# %% ../nbs/11_colorize.ipynb #227885bc
+# %% ../nbs/11_colorize.ipynb #1ce4b82c
 class Colorizer:
     "Puts colour into photos with a trained generator."
     def __init__(self,
-        net_G: torch.nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W), in `eval()` mode
+        net_G: torch.nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W), in `eval()` mode, as `load_generator` returns it
         size: int = 256, # short side of what the network sees, in pixels; a multiple of `net_G.multiple`
     ):
         if size < 1 or size % net_G.multiple: raise ValueError(f"size must be a multiple of {net_G.multiple} for these weights, not {size}")
         self.net_G, self.size = net_G, size
-    @classmethod
-    def from_pretrained(cls,
-        name_or_path: str | Path = 'baseline', # bundled weights, or a file of `save_generator`
-        device: str | torch.device = 'auto', # see `pick_device`
-        size: int = 256,
-    ) -> 'Colorizer':
-        "A Colorizer with trained weights. Raises FileNotFoundError or ValueError if there are none, or if they can't be used."
-        return cls(load_generator(_weights_file(name_or_path), device), size)
-    @torch.no_grad()
-    def colorize(self,
-        photo: str | Path | Image.Image | np.ndarray, # see `open_photo`; of a colour photo only the lightness is used
-    ) -> Image.Image: # RGB, or RGBA if the photo has transparency, of the photo's size
-        "The photo in colour, with its own lightness at full resolution. Raises ValueError if it can't be read."
-        image, alpha = open_photo(photo)
-        pixels = np.asarray(image)
-        ab = self.predict_ab(_small_lightness(image, self.size))
-        ab = F.interpolate(ab, pixels.shape[:2], mode='bilinear').cpu()
-        rows = max(1, 1_000_000 // image.width)
-        strips = [_join(pixels[y:y + rows], ab[..., y:y + rows, :]) for y in range(0, image.height, rows)]
-        result = Image.fromarray(np.concatenate(strips))
-        if alpha: result.putalpha(alpha)
-        return result
-    def predict_ab(self,
-        L: torch.Tensor, # (B, 1, h, w) in [-1, 1]
-    ) -> torch.Tensor: # (B, 2, h, w) in [-1, 1], on the network's device
-        "The generator's colours, for any height and width of at least `size`."
-        h, w = L.shape[-2:]
-        padded = F.pad(L, (0, -w % self.net_G.multiple, 0, -h % self.net_G.multiple), mode='reflect')
-        return self.net_G(padded.to(next(self.net_G.parameters()).device))[..., :h, :w]
 
+@patch(cls_method=True)
+def from_pretrained(cls: Colorizer,
+    name_or_path: str | Path = 'baseline', # bundled weights, or a file of `save_generator`
+    device: str | torch.device = 'auto', # see `pick_device`
+    size: int = 256, # see `Colorizer`
+) -> Colorizer:
+    "A Colorizer with trained weights. Raises FileNotFoundError or ValueError if there are none, or if they can't be used."
+    return cls(load_generator(_weights_file(name_or_path), device), size)
+
+# %% ../nbs/11_colorize.ipynb #a2c5ed7e
+@patch
+@torch.no_grad()
+def predict_ab(self: Colorizer,
+    L: torch.Tensor, # (B, 1, h, w) in [-1, 1], h and w at least `size`
+) -> torch.Tensor: # (B, 2, h, w) in [-1, 1], on the network's device
+    "The generator's colours for a small copy of any shape."
+    h, w = L.shape[-2:]
+    padded = F.pad(L, (0, -w % self.net_G.multiple, 0, -h % self.net_G.multiple), mode='reflect')
+    return self.net_G(padded.to(next(self.net_G.parameters()).device))[..., :h, :w]
+
+# %% ../nbs/11_colorize.ipynb #e3b5c16f
 def _join(pixels, ab):
     "The lightness of (H, W, 3) uint8 pixels with the colours `ab` (1, 2, H, W), as uint8 pixels."
     L = rgb_to_lab(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])[0]
     return rgb_to_uint8(lab_to_rgb(L, fit_to_gamut(L, ab)))[0].permute(1, 2, 0).numpy()
+
+@patch
+@torch.no_grad()
+def colorize(self: Colorizer,
+    photo: str | Path | Image.Image | np.ndarray, # see `open_photo`; of a colour photo only the lightness is used
+) -> Image.Image: # RGB, or RGBA if the photo has transparency, of the photo's size
+    "The photo in colour, with its own lightness at full resolution. Raises ValueError if it can't be read."
+    image, alpha = open_photo(photo)
+    pixels = np.asarray(image)
+    ab = F.interpolate(self.predict_ab(_small_lightness(image, self.size)), pixels.shape[:2], mode='bilinear').cpu()
+    rows = max(1, 1_000_000 // image.width)
+    result = Image.fromarray(np.concatenate([_join(pixels[y:y + rows], ab[..., y:y + rows, :]) for y in range(0, image.height, rows)]))
+    if alpha: result.putalpha(alpha)
+    return result
 
 # %% ../nbs/11_colorize.ipynb #317f669c
 def _parser():
@@ -147,7 +153,7 @@ def _colorize_file(colorizer, path, result, compare):
         both.paste(before, (0, 0)), both.paste(after, (before.width, 0))
         _save(both, result.with_stem(result.stem + '_before_after'))
 
-# %% ../nbs/11_colorize.ipynb #462d9269
+# %% ../nbs/11_colorize.ipynb #13909dfe
 def colorize_command(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # 0: all done; 1: some failed, the others are written. Wrong usage exits with 2
@@ -163,9 +169,9 @@ def colorize_command(
     except (OSError, ValueError) as error: parser.error(str(error))
     jobs = [(p, r) for p, r in zip(paths, _outputs(paths, args.out)) if args.overwrite or not r.exists() or r.samefile(p)]
     failed = {}
-    for path, result in tqdm(jobs, 'colorizing', unit='photo', disable=len(jobs) < 2):
+    for path, result in tqdm(jobs, 'colorizing', unit='photo'):
         try: _colorize_file(colorizer, path, result, args.compare or args.demo)
         except Exception as error: failed[path] = error
     print(f"{len(jobs) - len(failed)} colorized into {args.out}, {len(paths) - len(jobs)} skipped because they exist, {len(failed)} failed")
-    for path, error in failed.items(): print(f"  {path}: {error}", file=sys.stderr)
+    for path, error in failed.items(): print(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", file=sys.stderr)
     return 1 if failed else 0

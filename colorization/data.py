@@ -20,16 +20,16 @@ from tqdm import tqdm
 
 from .lab import rgb_to_lab
 
-# %% ../nbs/01_data.ipynb #b40318b8
+# %% ../nbs/01_data.ipynb #22aeb1cd
 _INSIDE = dict(
-    skimage=('data', 'astronaut.png chelsea.png coffee.png motorcycle_left.png motorcycle_right.png rocket.jpg'),
+    skimage=('data', 'astronaut.png chelsea.png coffee.png motorcycle_left.png rocket.jpg'),
     sklearn=('datasets/images', 'china.jpg flower.jpg'),
     matplotlib=('mpl-data/sample_data', 'grace_hopper.jpg'))
 
 def _package_folder(package): return Path(importlib.util.find_spec(package).origin).parent
 
 def sample_photos() -> list[Path]:
-    "Nine colour photos that ship inside scikit-image, scikit-learn and matplotlib."
+    "Eight colour photos that ship inside scikit-image, scikit-learn and matplotlib."
     return [_package_folder(package)/folder/name for package, (folder, names) in _INSIDE.items() for name in names.split()]
 
 # %% ../nbs/01_data.ipynb #3a5032a9
@@ -37,17 +37,17 @@ def black_and_white_photos() -> list[Path]:
     "Six genuinely black-and-white photos that ship inside scikit-image."
     return [_package_folder('skimage')/'data'/f'{name}.png' for name in 'brick camera coins grass gravel moon'.split()]
 
-# %% ../nbs/01_data.ipynb #098b92a6
+# %% ../nbs/01_data.ipynb #841af00c
 def _to_array(photo):
     if isinstance(photo, (str, Path)): photo = Image.open(photo)
-    if isinstance(photo, torch.Tensor): photo = photo.detach().float().cpu().movedim(0, -1).squeeze(-1) if photo.is_floating_point() else photo.cpu().movedim(0, -1)
+    if isinstance(photo, torch.Tensor): photo = photo.detach().cpu().movedim(0, -1).squeeze(-1)
     return np.asarray(photo)
 
 def show_photos(
     photos: list, # paths, PIL images, (H, W[, 3]) arrays or (C, H, W) tensors
     titles: list[str] = (), # one for each photo, or for the first few
     columns: int = 5, # photos in a row
-    width: float = 2., # of each photo, in inches
+    width: float = 1.6, # of each photo, in inches
 ):
     "Draw photos in a grid and return the figure."
     import matplotlib.pyplot as plt
@@ -97,9 +97,9 @@ def split_photos(
     order = np.random.RandomState(seed).permutation(len(paths))
     return [paths[i] for i in order[n_valid:]], [paths[i] for i in order[:n_valid]]
 
-# %% ../nbs/01_data.ipynb #25bc720a
+# %% ../nbs/01_data.ipynb #13d28032
 def train_val_photos(
-    folder: str | Path | None = None, # else $COLORIZATION_PHOTOS, else the COCO sample; under test, the nine samples
+    folder: str | Path | None = None, # else $COLORIZATION_PHOTOS, else the COCO sample; under test, the eight samples
     valid: int | float = 0.2, # as in `split_photos`, for a folder without `train` and `val`
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
     "The photos to train on and those that only ever measure."
@@ -184,7 +184,7 @@ class PhotoCache(Dataset):
     def __getitem__(self, i): return torch.from_numpy(self.pixels[self.rows[i]].copy())
     def __getitems__(self, indices): return torch.from_numpy(self.pixels[self.rows[indices]])
 
-# %% ../nbs/01_data.ipynb #e80cb5b4
+# %% ../nbs/01_data.ipynb #ac1d50e5
 def _build_cache(file, paths, size, n_workers):
     "Decode `paths` into `file`, and why some were left out into a JSON file beside it."
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,9 @@ def _build_cache(file, paths, size, n_workers):
             list(tqdm(pool.map(decode, range(len(paths))), f'decoding {size} px', len(paths), leave=False))
         pixels.flush()
     with atomic_write(file.with_suffix('.json')) as unfinished: unfinished.write_text(json.dumps(left_out))
-    if left_out: print(f"left out {len(left_out)} of {len(paths)} photos:", *(f"{paths[i].name}: {why}" for i, why in sorted(left_out.items())[:10]), sep='\n  ')
+    if left_out:
+        print(f"left out {len(left_out)} of {len(paths)} photos; `rejected` of the cache has all reasons")
+        for i, why in sorted(left_out.items())[:10]: print(f"  {paths[i].name}: {why}")
 
 # %% ../nbs/01_data.ipynb #e3bcbf24
 class ColorizationDataset(Dataset):

@@ -6,12 +6,13 @@
 __all__ = ['fast_dtype', 'MainModel', 'AverageMeter', 'create_loss_meters', 'update_losses', 'log_results', 'visualize',
            'save_generator', 'read_header', 'load_generator', 'train_model', 'plot_losses', 'pick_recipe']
 
-# %% ../nbs/06_training.ipynb #54291e10
-import inspect, json, math, os, time
+# %% ../nbs/06_training.ipynb #373b72c9
+import json, math, os, time
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+from fastcore.basics import patch
 from torch import nn, optim
 from tqdm import tqdm
 
@@ -34,7 +35,7 @@ def fast_dtype(
         if capabilities.get('amx_bf16') or capabilities.get('avx512_bf16') or capabilities.get('bf16'): return torch.bfloat16
     return None
 
-# %% ../nbs/06_training.ipynb #a04af8df
+# %% ../nbs/06_training.ipynb #f87f8c80
 class MainModel(nn.Module):
     "A conditional GAN for colorization: generator, discriminator, their optimizers and one training step (pix2pix, Isola et al. 2017)."
     def __init__(self,
@@ -50,7 +51,7 @@ class MainModel(nn.Module):
         dtype: torch.dtype | None | str = 'auto', # of autocast: None for plain float32; 'auto': `fast_dtype`
     ):
         super().__init__()
-        self.device, self.lambda_L1 = pick_device(device), lambda_L1
+        self.device, self.lambda_L1, self.lr_G, self.lr_D = pick_device(device), lambda_L1, lr_G, lr_D
         self.dtype = fast_dtype(self.device) if dtype == 'auto' else dtype
         net_G = net_G or init_model(Unet(input_c=1, output_c=2, n_down=8, num_filters=64), self.device)
         net_D = net_D or init_model(PatchDiscriminator(input_c=3, num_filters=64, n_down=3), self.device)
@@ -60,9 +61,7 @@ class MainModel(nn.Module):
         self.opt_G, self.opt_D = optim.Adam(self.net_G.parameters(), lr_G, **adam), optim.Adam(self.net_D.parameters(), lr_D, **adam)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
-# %% ../nbs/06_training.ipynb #3451ac94
-from fastcore.basics import patch
-
+# %% ../nbs/06_training.ipynb #319022ac
 @patch
 def setup_input(self: MainModel, data: dict):
     "Take a batch: 'L' (B, 1, H, W) and 'ab' (B, 2, H, W)."
@@ -159,7 +158,7 @@ def visualize(
     if save: fig.savefig(f'colorization_{time.time():.0f}.png' if save is True else save, dpi=80)
     return fig
 
-# %% ../nbs/06_training.ipynb #450c01ec
+# %% ../nbs/06_training.ipynb #79b87277
 _ARCHITECTURES = dict(Unet=Unet)
 
 def save_generator(
@@ -169,11 +168,12 @@ def save_generator(
     **info, # what else the header shall say, such as `training` and `metrics`; anything JSON can hold
 ):
     "Write a generator and what it is into one safetensors file."
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     from colorization import __version__
     header = dict(architecture=type(net_G).__name__, arguments=net_G.arguments, version=__version__, **info)
     tensors = {k: (v.half() if half and v.is_floating_point() else v).contiguous().cpu() for k, v in net_G.state_dict().items()}
-    with atomic_write(path) as unfinished: save_file(tensors, unfinished, {'colorization': json.dumps(header)})
+    data = save(tensors, {'colorization': json.dumps(header)})
+    with atomic_write(path) as unfinished: unfinished.write_bytes(data)
 
 # %% ../nbs/06_training.ipynb #11e74b8a
 def read_header(
@@ -203,16 +203,18 @@ def load_generator(
     except RuntimeError as error: raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
     return net_G.to(pick_device(device)).eval()
 
-# %% ../nbs/06_training.ipynb #5f3b4aa3
-def _save_state(model, path, history):
-    "Write all that `_load_state` needs to continue."
+# %% ../nbs/06_training.ipynb #9801b330
+def _save_checkpoint(model, path, history):
+    "Write all that `_load_checkpoint` needs to continue, and the generator in a file for use."
     rng = dict(cpu=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all() if model.device.type == 'cuda' else [])
     parts = dict(model=model, opt_G=model.opt_G, opt_D=model.opt_D, scaler=model.scaler)
     with atomic_write(path) as unfinished:
         torch.save({name: part.state_dict() for name, part in parts.items()} | dict(rng=rng, history=history), unfinished)
+    save_generator(model.net_G, path.with_name('generator.safetensors'), metrics=history[-1])
 
-def _load_state(model, path):
-    "Put a run back to where `_save_state` left it; returns the history."
+# %% ../nbs/06_training.ipynb #adcd2821
+def _load_checkpoint(model, path):
+    "Put a run back to where `_save_checkpoint` left it; returns the history."
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error: raise ValueError(f"{path} can't be read ({error}); move it away to start from the beginning") from error
     try: model.load_state_dict(state['model'])
@@ -231,7 +233,13 @@ def _check_finite(meters, epoch, checkpoint):
         + (f"The last good checkpoint is {checkpoint}. " if checkpoint and checkpoint.exists() else "There is no checkpoint yet. ")
         + "Try smaller learning rates (lr_G, lr_D) or float32 (dtype=None).")
 
-# %% ../nbs/06_training.ipynb #9e096b5f
+# %% ../nbs/06_training.ipynb #f80e4a6b
+def _scale_learning_rates(model, factor):
+    "Set both learning rates to `factor` times what `model` was built with."
+    for opt, lr in ((model.opt_G, model.lr_G), (model.opt_D, model.lr_D)):
+        for group in opt.param_groups: group['lr'] = lr * factor
+
+# %% ../nbs/06_training.ipynb #5283f6d0
 def train_model(
     model: MainModel,
     train_dl, # batches of {'L', 'ab'}
@@ -240,22 +248,23 @@ def train_model(
     val_dl=None, # batches of {'L', 'ab'} that the numbers, and the pictures, are taken from
     display_data: dict | None = None, # the batch that is drawn; default: the first of `val_dl`
     checkpoint_dir: str | Path | None = None, # where to save after each epoch, and to continue from
+    decay_epochs: int = 0, # the last epochs, in which both learning rates fall linearly towards 0
 ) -> list[dict]: # for each epoch its mean losses, validation numbers and seconds
     "Train, with pictures, validation numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
     checkpoint = Path(checkpoint_dir)/'training_state.pt' if checkpoint_dir else None
     if checkpoint: checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    history = _load_state(model, checkpoint) if checkpoint and checkpoint.exists() else []
+    history = _load_checkpoint(model, checkpoint) if checkpoint and checkpoint.exists() else []
+    if len(history) >= epochs: return history
     if display_every and display_data is None and val_dl is not None: display_data = next(iter(val_dl))
     steps = len(train_dl)
-    bar = tqdm(total=epochs * steps, initial=len(history) * steps, unit='step', disable=len(history) >= epochs)
+    bar = tqdm(total=epochs * steps, initial=len(history) * steps, unit='step')
     for epoch in range(len(history) + 1, epochs + 1):
         bar.set_description(f'epoch {epoch}/{epochs}')
+        _scale_learning_rates(model, min(1, (epochs + 1 - epoch) / (decay_epochs + 1)))
         history.append(_train_epoch(model, train_dl, epoch, display_every, display_data, checkpoint, bar))
         if val_dl is not None: history[-1] |= evaluate(model.net_G, val_dl)
         tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
-        if checkpoint:
-            save_generator(model.net_G, checkpoint.with_name('generator.safetensors'), metrics=history[-1])
-            _save_state(model, checkpoint, history)
+        if checkpoint: _save_checkpoint(model, checkpoint, history)
     bar.close()
     return history
 
@@ -278,18 +287,19 @@ def _train_epoch(model, train_dl, epoch, display_every, display_data, checkpoint
     _check_finite(meters, epoch, checkpoint)
     return dict(epoch=epoch) | {name: meter.avg for name, meter in meters.items()} | dict(seconds=time.time() - began)
 
-# %% ../nbs/06_training.ipynb #4b22c625
+# %% ../nbs/06_training.ipynb #82904d83
 def plot_losses(
     history: list[dict], # what `train_model` returned
 ):
     "Draw losses and validation numbers over epochs; returns the figure."
     import matplotlib.pyplot as plt
-    groups = [('loss_D_fake', 'loss_D_real', 'loss_G_GAN'), ('loss_G_L1',), ('L1',), ('psnr',), ('colorfulness', 'colorfulness_diff')]
-    groups = [g for g in groups if g[0] in history[0]]
-    fig, axes = plt.subplots(1, len(groups), figsize=(2.6 * len(groups), 2.4), layout='constrained')
-    for ax, names in zip(axes, groups):
+    panels = {'training: the game': ('loss_D_fake', 'loss_D_real', 'loss_G_GAN'), 'training: λ·L1': ('loss_G_L1',),
+              'validation: L1': ('L1',), 'validation: PSNR': ('psnr',), 'validation: colour': ('colorfulness', 'colorfulness_diff')}
+    panels = {title: names for title, names in panels.items() if names[0] in history[0]}
+    fig, axes = plt.subplots(1, len(panels), figsize=(2.2 * len(panels), 2.2), layout='constrained')
+    for ax, (title, names) in zip(axes, panels.items()):
         for name in names: ax.plot([row['epoch'] for row in history], [row[name] for row in history], '.-', label=name)
-        ax.set(title=('training ' if names[0].startswith('loss') else 'validation ') + ('losses' if len(names) > 1 and names[0].startswith('loss') else names[0]), xlabel='epoch')
+        ax.set_title(title, fontsize=9)
         if len(names) > 1: ax.legend(fontsize=6)
     return fig
 

@@ -1,0 +1,57 @@
+"""Render what depends on settings.ini: badges and installing cells of all notebooks, and README.md from index.ipynb.
+
+Run as `python tools/render.py` in the root of the repository.
+"""
+import json
+import re
+from configparser import ConfigParser
+from pathlib import Path
+
+from nbconvert import MarkdownExporter
+from nbconvert.preprocessors import RegexRemovePreprocessor, TagRemovePreprocessor
+from nbformat import from_dict
+from traitlets.config import Config
+
+root = Path(__file__).resolve().parent.parent
+parser = ConfigParser(delimiters=["="])
+parser.read(root / "settings.ini", encoding="utf-8")
+cfg = parser["DEFAULT"]
+COLAB = "https://colab.research.google.com/github/"
+
+
+def render_notebook(path: Path) -> None:
+    "Point the badges and the installing cell of one notebook to the owner, repository and branch of settings.ini."
+    text = path.read_text(encoding="utf-8")
+    here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
+    text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
+    text = re.sub(r"git\+https://github\.com/[\w.-]+/[\w.-]+@[\w./-]+", f"git+{cfg['git_url']}@{cfg['branch']}", text)
+    path.write_text(text, encoding="utf-8")
+
+
+def render_readme(index: Path, readme: Path) -> None:
+    "Convert `index` to Markdown, with its pictures in files/ and its links as seen from the root."
+    nb = json.loads(index.read_text(encoding="utf-8"))
+    for cell in nb["cells"]:
+        if "#| hide_input\n" in cell["source"]:
+            cell["metadata"]["tags"] = ["hide_input"]
+        cell["source"] = [line for line in cell["source"] if not line.startswith("#|")]
+    config = Config()
+    config.ExtractOutputPreprocessor.output_filename_template = "{unique_key}_{index}{extension}"
+    config.TagRemovePreprocessor.remove_input_tags = {"hide_input"}
+    config.RegexRemovePreprocessor.patterns = [r"# On Colab this installs"]
+    exporter = MarkdownExporter(config=config)
+    exporter.register_preprocessor(TagRemovePreprocessor(config=config, enabled=True), enabled=True)
+    exporter.register_preprocessor(RegexRemovePreprocessor(config=config, enabled=True), enabled=True)
+    text, resources = exporter.from_notebook_node(from_dict(nb), {"unique_key": "index", "output_files_dir": "files"})
+    for name, data in resources["outputs"].items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(data)
+    text = text.replace("](../", "](")
+    text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
+    readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for notebook in sorted((root / cfg["nbs_path"]).glob("*.ipynb")):
+        render_notebook(notebook)
+    render_readme(root / cfg["nbs_path"] / "index.ipynb", root / "README.md")
