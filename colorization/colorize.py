@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['open_photo', 'Colorizer', 'colorize_command']
 
-# %% ../nbs/11_colorize.ipynb #fab0a02e
+# %% ../nbs/11_colorize.ipynb #25ac1df7
 import argparse, sys
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from .data import _SUFFIXES, atomic_write, black_and_white_photos, find_photos, pick_device
+from .data import atomic_write, black_and_white_photos, find_photos, pick_device
 from .lab import fit_to_gamut, lab_to_rgb, rgb_to_lab, rgb_to_uint8
 from .training import load_generator
 
@@ -125,53 +125,68 @@ def _parser():
     parser.add_argument('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 
-# %% ../nbs/11_colorize.ipynb #934bea84
-def _outputs(paths, out):
-    "For each photo where its result goes; photos of the same name get a number."
-    taken, results = set(), []
-    for path in paths:
-        suffix = path.suffix if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'
-        names = (f'{path.stem}{n}{suffix}' for n in ['', *(f'_{i}' for i in range(2, len(paths) + 2))])
-        name = next(n for n in names if n.lower() not in taken)
-        taken.add(name.lower())
-        results.append(out/name)
-    return results
+# %% ../nbs/11_colorize.ipynb #b0c54bee
+def _plan(photos, out):
+    "(photo, result) for each photo, and each photo in the folders among `photos`; no two results have the same name."
+    plan, taken = [], set()
+    for photo in photos:
+        inside = [p for p in find_photos(photo) if out.resolve() not in p.resolve().parents] if photo.is_dir() else [photo]
+        for path in inside:
+            stem = out/Path(path.relative_to(photo) if photo.is_dir() else path.name).with_suffix('')
+            suffix = path.suffix if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'
+            names = (stem.with_name(f'{stem.name}{n}{suffix}') for n in ['', *(f'_{i}' for i in range(2, len(taken) + 3))])
+            result = next(n for n in names if str(n).lower() not in taken)
+            taken |= {str(result).lower(), str(_comparison(result)).lower()}
+            plan.append((path, result))
+    return plan
 
+def _comparison(result): return result.with_stem(result.stem + '_before_after')
+
+# %% ../nbs/11_colorize.ipynb #2e98d5f7
 def _save(image, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() != '.png': image = image.convert('RGB')
     with atomic_write(path) as unfinished: image.save(unfinished, quality=95)
 
-# %% ../nbs/11_colorize.ipynb #7593c87e
 def _colorize_file(colorizer, path, result, compare):
     "Colorize `path` into `result`; with `compare`, both side by side in a second file."
-    if result.exists() and result.samefile(path): raise ValueError("the result would replace the photo itself; choose another --out")
     colored = colorizer.colorize(path)
-    _save(colored, result)
     if compare:
         before, after = open_photo(path)[0], colored.convert('RGB')
         both = Image.new('RGB', (2 * before.width, before.height))
         both.paste(before, (0, 0)), both.paste(after, (before.width, 0))
-        _save(both, result.with_stem(result.stem + '_before_after'))
+        _save(both, _comparison(result))
+    _save(colored, result)
 
-# %% ../nbs/11_colorize.ipynb #13909dfe
+# %% ../nbs/11_colorize.ipynb #95bad000
+def _colorize_all(colorizer, plan, compare, overwrite):
+    "Carry out a plan; returns how many results existed already, and the errors of the photos that failed."
+    sources = {path.resolve() for path, _ in plan}
+    done = lambda result: result.exists() and (_comparison(result).exists() or not compare)
+    jobs = [(path, result) for path, result in plan if overwrite or not done(result) or result.resolve() in sources]
+    failed = {}
+    for path, result in tqdm(jobs, 'colorizing', unit='photo'):
+        try:
+            if {result.resolve(), _comparison(result).resolve()} & sources: raise ValueError(f"{path}: its result would replace a photo; choose another --out")
+            _colorize_file(colorizer, path, result, compare)
+        except Exception as error: failed[path] = error
+    return len(plan) - len(jobs), failed
+
+# %% ../nbs/11_colorize.ipynb #6727b28d
 def colorize_command(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # 0: all done; 1: some failed, the others are written. Wrong usage exits with 2
     "The `colorize` command."
     parser = _parser()
     args = parser.parse_args(argv)
-    if not args.photos and not args.demo: parser.error("name a photo or a folder, or try --demo")
+    photos = args.photos + (black_and_white_photos() if args.demo else [])
+    if not photos: parser.error("name a photo or a folder, or try --demo")
     try:
-        paths = [p for photo in args.photos for p in (find_photos(photo) if photo.is_dir() else [photo])]
-        paths += black_and_white_photos() if args.demo else []
+        plan = _plan(photos, args.out)
         colorizer = Colorizer.from_pretrained(args.weights, args.device)
         args.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error: parser.error(str(error))
-    jobs = [(p, r) for p, r in zip(paths, _outputs(paths, args.out)) if args.overwrite or not r.exists() or r.samefile(p)]
-    failed = {}
-    for path, result in tqdm(jobs, 'colorizing', unit='photo'):
-        try: _colorize_file(colorizer, path, result, args.compare or args.demo)
-        except Exception as error: failed[path] = error
-    print(f"{len(jobs) - len(failed)} colorized into {args.out}, {len(paths) - len(jobs)} skipped because they exist, {len(failed)} failed")
+    skipped, failed = _colorize_all(colorizer, plan, args.compare or args.demo, args.overwrite)
+    print(f"{len(plan) - skipped - len(failed)} colorized into {args.out}, {skipped} skipped because their results exist (--overwrite makes them again), {len(failed)} failed")
     for path, error in failed.items(): print(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", file=sys.stderr)
     return 1 if failed else 0

@@ -7,8 +7,8 @@ __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'fi
            'train_val_photos', 'BadPhoto', 'load_photo', 'atomic_write', 'PhotoCache', 'ColorizationDataset',
            'pick_device', 'LabDataLoader', 'make_dataloaders']
 
-# %% ../nbs/01_data.ipynb #58357cd2
-import hashlib, importlib.util, json, os
+# %% ../nbs/01_data.ipynb #decd6c09
+import hashlib, importlib.util, json, os, shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +59,7 @@ def show_photos(
         if i < len(titles): ax.set_title(titles[i], fontsize=8)
     return fig
 
-# %% ../nbs/01_data.ipynb #3becc15e
+# %% ../nbs/01_data.ipynb #5bffc324
 _SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif'}
 
 def find_photos(
@@ -68,7 +68,7 @@ def find_photos(
     "Every photo file below `folder`. Raises NotADirectoryError, or FileNotFoundError if it holds none."
     folder = Path(folder)
     if not folder.is_dir(): raise NotADirectoryError(f"{folder} is not a folder of photos")
-    paths = sorted(p for p in folder.rglob('*') if p.suffix.lower() in _SUFFIXES and p.is_file())
+    paths = sorted((p for p in folder.rglob('*') if p.suffix.lower() in _SUFFIXES and p.is_file()), key=Path.as_posix)
     if not paths: raise FileNotFoundError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
     return paths
 
@@ -84,14 +84,14 @@ def coco_sample() -> Path:
     except OSError as error:
         raise OSError(f"could not download the COCO sample ({error}); set COLORIZATION_PHOTOS to a folder of photos") from error
 
-# %% ../nbs/01_data.ipynb #4fea79e5
+# %% ../nbs/01_data.ipynb #5f3ec94d
 def split_photos(
     paths: list[Path], # in any order
     valid: int | float = 0.2, # how many validation photos, or which fraction of all
     seed: int = 123,
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
     "Split photos at random, the same way whatever order they come in. Raises ValueError if a side would be empty."
-    paths = sorted(map(Path, paths))
+    paths = sorted(map(Path, paths), key=Path.as_posix)
     n_valid = round(valid * len(paths)) if isinstance(valid, float) else valid
     if not 0 < n_valid < len(paths): raise ValueError(f"can't take {n_valid} validation photos from {len(paths)}; both sides need at least one")
     order = np.random.RandomState(seed).permutation(len(paths))
@@ -137,7 +137,7 @@ def load_photo(
     if _mean_chroma(image) < 2: raise BadPhoto("grey")
     return np.asarray(image).transpose(2, 0, 1)
 
-# %% ../nbs/01_data.ipynb #010d9088
+# %% ../nbs/01_data.ipynb #ed3eb8a6
 @contextmanager
 def atomic_write(
     path: str | Path, # the final name
@@ -147,6 +147,7 @@ def atomic_write(
     unfinished = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
     try:
         yield unfinished
+        with open(unfinished, 'rb+') as file: os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -161,7 +162,7 @@ def _cache_key(paths, size):
     stats = [(str(p.absolute()), (s := p.stat()).st_size, s.st_mtime_ns) if p.exists() else str(p) for p in paths]
     return hashlib.sha256(json.dumps([1, size, stats]).encode()).hexdigest()[:16]
 
-# %% ../nbs/01_data.ipynb #4dba9049
+# %% ../nbs/01_data.ipynb #dc87e2cd
 class PhotoCache(Dataset):
     "`paths` decoded once by `load_photo` into a memory-mapped file; item `i` is a uint8 RGB tensor of shape (3, size, size)."
     def __init__(self,
@@ -173,34 +174,42 @@ class PhotoCache(Dataset):
         self.size, paths = size, [Path(p) for p in paths]
         cache_dir = Path(cache_dir or Path(os.environ.get('XDG_CACHE_HOME', Path.home()/'.cache'))/'colorization')
         file = cache_dir/f'photos-{size}px-{_cache_key(paths, size)}.npy'
-        if not file.with_suffix('.json').exists(): _build_cache(file, paths, size, n_workers or _default_workers())
+        if not (file.exists() and file.with_suffix('.json').exists()): _build_cache(file, paths, size, n_workers or _default_workers())
         left_out = json.loads(file.with_suffix('.json').read_text())
         self.rejected = {paths[int(i)]: reason for i, reason in left_out.items()} # left out, and why
         self.rows = np.array([i for i in range(len(paths)) if str(i) not in left_out], dtype=int)
         self.paths = [paths[i] for i in self.rows]
-        if not self.paths: raise ValueError(f"none of the {len(paths)} photos can be used: {self.rejected}")
+        _report(self.rejected, len(paths))
+        if not self.paths: raise ValueError(f"none of the {len(paths)} photos can be used; the reasons are above")
         self.pixels = np.load(file, mmap_mode='r')
     def __len__(self): return len(self.rows)
     def __getitem__(self, i): return torch.from_numpy(self.pixels[self.rows[i]].copy())
     def __getitems__(self, indices): return torch.from_numpy(self.pixels[self.rows[indices]])
 
-# %% ../nbs/01_data.ipynb #ac1d50e5
+# %% ../nbs/01_data.ipynb #2c80e20f
+def _decode_all(paths, size, n_workers, file):
+    "Decode `paths` into a new memory-mapped `file`; returns why some were left out, by index."
+    left_out, pixels = {}, np.lib.format.open_memmap(file, 'w+', np.uint8, (len(paths), 3, size, size))
+    def decode(i):
+        try: pixels[i] = load_photo(paths[i], size)
+        except BadPhoto as error: left_out[i] = str(error)
+    with ThreadPoolExecutor(n_workers) as pool:
+        list(tqdm(pool.map(decode, range(len(paths))), f'decoding {size} px', len(paths), leave=False))
+    pixels.flush()
+    return left_out
+
 def _build_cache(file, paths, size, n_workers):
     "Decode `paths` into `file`, and why some were left out into a JSON file beside it."
     file.parent.mkdir(parents=True, exist_ok=True)
-    left_out = {}
-    with atomic_write(file) as unfinished:
-        pixels = np.lib.format.open_memmap(unfinished, 'w+', np.uint8, (len(paths), 3, size, size))
-        def decode(i):
-            try: pixels[i] = load_photo(paths[i], size)
-            except BadPhoto as error: left_out[i] = str(error)
-        with ThreadPoolExecutor(n_workers) as pool:
-            list(tqdm(pool.map(decode, range(len(paths))), f'decoding {size} px', len(paths), leave=False))
-        pixels.flush()
+    needed, free = len(paths) * 3 * size**2, shutil.disk_usage(file.parent).free
+    if needed > free: raise OSError(f"{needed / 1e9:.1f} GB of decoded photos don't fit into {file.parent} ({free / 1e9:.1f} GB free); choose another `cache_dir`")
+    with atomic_write(file) as unfinished: left_out = _decode_all(paths, size, n_workers, unfinished)
     with atomic_write(file.with_suffix('.json')) as unfinished: unfinished.write_text(json.dumps(left_out))
-    if left_out:
-        print(f"left out {len(left_out)} of {len(paths)} photos; `rejected` of the cache has all reasons")
-        for i, why in sorted(left_out.items())[:10]: print(f"  {paths[i].name}: {why}")
+
+def _report(rejected, total):
+    "Print which of `total` photos were left out, and why."
+    if rejected: print(f"left out {len(rejected)} of {total} photos" + (", among them" if len(rejected) > 10 else ""))
+    for path, why in list(rejected.items())[:10]: print(f"  {path}: {why}")
 
 # %% ../nbs/01_data.ipynb #e3bcbf24
 class ColorizationDataset(Dataset):
@@ -221,18 +230,21 @@ class ColorizationDataset(Dataset):
         if self.split == 'train' and torch.rand(()) < 0.5: rgb = rgb.flip(-1)
         return dict(zip(('L', 'ab'), rgb_to_lab(rgb)))
 
-# %% ../nbs/01_data.ipynb #50ef5ef0
+# %% ../nbs/01_data.ipynb #8a80881c
 def pick_device(
     device: str | torch.device = 'auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'
 ) -> torch.device: # for 'auto': CUDA, else Apple's MPS, else the CPU
     "The device to compute on. Raises ValueError for one this machine doesn't have."
     available = dict(cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available(), cpu=True)
     if device == 'auto': return torch.device(next(name for name, there in available.items() if there))
-    device = torch.device(device)
-    if not available.get(device.type): raise ValueError(f"no {device.type} device here; there is {', '.join(n for n, there in available.items() if there)}")
+    here = ', '.join(name for name, there in available.items() if there)
+    try: device = torch.device(device)
+    except RuntimeError as error: raise ValueError(f"there is no device {device!r}; here is {here}") from error
+    missing = not available.get(device.type) or device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count()
+    if missing: raise ValueError(f"no {device} device here; here is {here}")
     return device
 
-# %% ../nbs/01_data.ipynb #76db37a9
+# %% ../nbs/01_data.ipynb #426a1726
 class LabDataLoader(DataLoader):
     "A DataLoader over a `ColorizationDataset` that moves batches of bytes to `device` and makes {'L', 'ab'} of them there."
     def __init__(self, dataset: ColorizationDataset, device: torch.device, **kwargs):
@@ -240,9 +252,9 @@ class LabDataLoader(DataLoader):
         self.device, self.mirror = device, dataset.split == 'train'
     def __iter__(self):
         for rgb in super().__iter__():
-            flips = torch.rand(len(rgb), 1, 1, 1) < (0.5 if self.mirror else 0)
-            rgb, flips = rgb.to(self.device, non_blocking=True), flips.to(self.device, non_blocking=True)
-            yield dict(zip(('L', 'ab'), rgb_to_lab(torch.where(flips, rgb.flip(-1), rgb))))
+            rgb = rgb.to(self.device, non_blocking=True)
+            if self.mirror: rgb = torch.where((torch.rand(len(rgb), 1, 1, 1) < 0.5).to(self.device), rgb.flip(-1), rgb)
+            yield dict(zip(('L', 'ab'), rgb_to_lab(rgb)))
 
 # %% ../nbs/01_data.ipynb #35465d80
 def make_dataloaders(

@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['psnr', 'colorfulness', 'ConstantColor', 'mean_color', 'evaluate']
 
-# %% ../nbs/05_metrics.ipynb #9c18a62f
+# %% ../nbs/05_metrics.ipynb #b3027a4c
+from itertools import chain
+
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -30,7 +32,7 @@ def colorfulness(
     opponent = torch.stack([r - g, (r + g) / 2 - b])
     return opponent.std(-1, correction=0).norm(dim=0) + 0.3 * opponent.mean(-1).norm(dim=0)
 
-# %% ../nbs/05_metrics.ipynb #ebcf17dd
+# %% ../nbs/05_metrics.ipynb #12a090aa
 class ConstantColor(nn.Module):
     "A trivial generator: the same ab for every pixel. `ConstantColor()` leaves photos grey."
     def __init__(self,
@@ -38,7 +40,7 @@ class ConstantColor(nn.Module):
     ):
         super().__init__()
         self.register_buffer('ab', torch.tensor(ab).view(2, 1, 1))
-    def forward(self, L): return self.ab.expand(len(L), -1, *L.shape[-2:])
+    def forward(self, L): return self.ab.to(L).expand(len(L), -1, *L.shape[-2:])
 
 # %% ../nbs/05_metrics.ipynb #9797d404
 def mean_color(
@@ -50,16 +52,17 @@ def mean_color(
         total, count = total + batch['ab'].mean((2, 3)).sum(0), count + len(batch['ab'])
     return ConstantColor((total / count).tolist())
 
-# %% ../nbs/05_metrics.ipynb #11fcd0e2
+# %% ../nbs/05_metrics.ipynb #26e77587
 @torch.no_grad()
 def evaluate(
     net_G: nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W)
     dataloader, # of {'L', 'ab'} batches: the validation photos
 ) -> dict[str, float]: # means over photos: 'L1', 'psnr' in dB, 'colorfulness', and 'colorfulness_diff' from the truth's
     "Measure a generator. PSNR and colourfulness are of 8-bit sRGB, per photo, then the mean."
-    was_training, rows = net_G.training, []
+    was_training, rows, weight = net_G.training, [], next(chain(net_G.parameters(), net_G.buffers()), None)
     net_G.eval()
     for batch in tqdm(dataloader, 'measuring', leave=False):
+        if weight is not None: batch = {name: batch[name].to(weight.device) for name in ('L', 'ab')}
         ab = net_G(batch['L'])
         rgb, target = (rgb_to_uint8(lab_to_rgb(batch['L'], c)) for c in (ab, batch['ab']))
         M, M_target = colorfulness(rgb), colorfulness(target)

@@ -35,7 +35,7 @@ def fast_dtype(
         if capabilities.get('amx_bf16') or capabilities.get('avx512_bf16') or capabilities.get('bf16'): return torch.bfloat16
     return None
 
-# %% ../nbs/06_training.ipynb #f87f8c80
+# %% ../nbs/06_training.ipynb #2acfabe9
 class MainModel(nn.Module):
     "A conditional GAN for colorization: generator, discriminator, their optimizers and one training step (pix2pix, Isola et al. 2017)."
     def __init__(self,
@@ -55,17 +55,18 @@ class MainModel(nn.Module):
         self.dtype = fast_dtype(self.device) if dtype == 'auto' else dtype
         net_G = net_G or init_model(Unet(input_c=1, output_c=2, n_down=8, num_filters=64), self.device)
         net_D = net_D or init_model(PatchDiscriminator(input_c=3, num_filters=64, n_down=3), self.device)
-        self.net_G, self.net_D = (net.to(self.device, memory_format=torch.channels_last) for net in (net_G, net_D))
+        self.memory_format = torch.contiguous_format if self.device.type == 'mps' else torch.channels_last
+        self.net_G, self.net_D = (net.to(self.device, memory_format=self.memory_format) for net in (net_G, net_D))
         self.GANcriterion, self.L1criterion = GANLoss(gan_mode).to(self.device), nn.L1Loss()
         adam = dict(betas=(beta1, beta2), fused=self.device.type in ('cpu', 'cuda'))
         self.opt_G, self.opt_D = optim.Adam(self.net_G.parameters(), lr_G, **adam), optim.Adam(self.net_D.parameters(), lr_D, **adam)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
-# %% ../nbs/06_training.ipynb #319022ac
+# %% ../nbs/06_training.ipynb #c56f720f
 @patch
 def setup_input(self: MainModel, data: dict):
     "Take a batch: 'L' (B, 1, H, W) and 'ab' (B, 2, H, W)."
-    self.L, self.ab = (data[name].to(self.device, memory_format=torch.channels_last) for name in ('L', 'ab'))
+    self.L, self.ab = (data[name].to(self.device, memory_format=self.memory_format) for name in ('L', 'ab'))
 
 @patch
 def autocast(self: MainModel):
@@ -188,7 +189,7 @@ def read_header(
         raise ValueError(f"{path} is not a weights file of this library, or is damaged ({error})") from error
     return header
 
-# %% ../nbs/06_training.ipynb #75cbec92
+# %% ../nbs/06_training.ipynb #c6d91723
 def load_generator(
     path: str | Path, # a file of `save_generator`
     device: str | torch.device = 'auto', # see `pick_device`
@@ -196,42 +197,54 @@ def load_generator(
     "Build the generator that a weights file describes, with its weights. Raises as `read_header`, and ValueError if they don't fit."
     from safetensors.torch import load_file
     header = read_header(path)
-    name = header['architecture']
+    name = header.get('architecture')
     if name not in _ARCHITECTURES: raise ValueError(f"{path} holds a {name!r}; this version knows {', '.join(_ARCHITECTURES)}. Is a newer version out?")
-    net_G = _ARCHITECTURES[name](**header['arguments'])
-    try: net_G.load_state_dict(load_file(path))
-    except RuntimeError as error: raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
+    try:
+        net_G = _ARCHITECTURES[name](**header['arguments'])
+        net_G.load_state_dict(load_file(path))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
     return net_G.to(pick_device(device)).eval()
 
-# %% ../nbs/06_training.ipynb #9801b330
-def _save_checkpoint(model, path, history):
-    "Write all that `_load_checkpoint` needs to continue, and the generator in a file for use."
-    rng = dict(cpu=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all() if model.device.type == 'cuda' else [])
+# %% ../nbs/06_training.ipynb #83ca0a8f
+def _save_checkpoint(model, path, history, training):
+    "Write the generator in a file for use, and all that `_load_checkpoint` needs to continue."
+    save_generator(model.net_G, path.with_name('generator.safetensors'), training=training, metrics=history[-1])
+    device = model.device.type
+    rng = dict(cpu=torch.get_rng_state()) | ({device: torch.get_device_module(device).get_rng_state()} if device != 'cpu' else {})
     parts = dict(model=model, opt_G=model.opt_G, opt_D=model.opt_D, scaler=model.scaler)
     with atomic_write(path) as unfinished:
         torch.save({name: part.state_dict() for name, part in parts.items()} | dict(rng=rng, history=history), unfinished)
-    save_generator(model.net_G, path.with_name('generator.safetensors'), metrics=history[-1])
 
-# %% ../nbs/06_training.ipynb #adcd2821
+# %% ../nbs/06_training.ipynb #57934840
 def _load_checkpoint(model, path):
     "Put a run back to where `_save_checkpoint` left it; returns the history."
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error: raise ValueError(f"{path} can't be read ({error}); move it away to start from the beginning") from error
     try: model.load_state_dict(state['model'])
     except RuntimeError as error: raise ValueError(f"{path} is of a run with other networks; choose another checkpoint_dir. {error}") from error
-    model.opt_G.load_state_dict(state['opt_G']); model.opt_D.load_state_dict(state['opt_D']); model.scaler.load_state_dict(state['scaler'])
+    model.opt_G.load_state_dict(state['opt_G']); model.opt_D.load_state_dict(state['opt_D'])
+    if state['scaler'] and model.scaler.is_enabled(): model.scaler.load_state_dict(state['scaler'])
+    device = model.device.type
     torch.set_rng_state(state['rng']['cpu'])
-    if state['rng']['cuda'] and model.device.type == 'cuda': torch.cuda.set_rng_state_all(state['rng']['cuda'])
+    if device in state['rng'] and device != 'cpu': torch.get_device_module(device).set_rng_state(state['rng'][device])
     return state['history']
 
-# %% ../nbs/06_training.ipynb #4f31675d
-def _check_finite(meters, epoch, checkpoint):
-    "Raise FloatingPointError if any loss of this epoch was NaN or infinite."
+# %% ../nbs/06_training.ipynb #e9b9374b
+def _check_finite(model, meters, epoch, checkpoint):
+    "Raise FloatingPointError if a loss of this epoch, or a weight now, is NaN or infinite."
     wrong = [name for name, meter in meters.items() if not math.isfinite(meter.avg)]
+    if not wrong: wrong = [name for name, value in model.state_dict().items() if not value.isfinite().all()][:3]
     if wrong: raise FloatingPointError(
         f"{', '.join(wrong)} became NaN or infinite in epoch {epoch}, and training stopped. "
         + (f"The last good checkpoint is {checkpoint}. " if checkpoint and checkpoint.exists() else "There is no checkpoint yet. ")
         + "Try smaller learning rates (lr_G, lr_D) or float32 (dtype=None).")
+
+# %% ../nbs/06_training.ipynb #3a95effe
+def _settings(model, train_dl, epochs, decay_epochs):
+    "The settings of a training run, for the header of its weights."
+    return dict(epochs=epochs, decay_epochs=decay_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=getattr(train_dl, 'batch_size', None),
+                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, dtype=str(model.dtype), device=model.device.type)
 
 # %% ../nbs/06_training.ipynb #f80e4a6b
 def _scale_learning_rates(model, factor):
@@ -239,7 +252,7 @@ def _scale_learning_rates(model, factor):
     for opt, lr in ((model.opt_G, model.lr_G), (model.opt_D, model.lr_D)):
         for group in opt.param_groups: group['lr'] = lr * factor
 
-# %% ../nbs/06_training.ipynb #5283f6d0
+# %% ../nbs/06_training.ipynb #f1686027
 def train_model(
     model: MainModel,
     train_dl, # batches of {'L', 'ab'}
@@ -252,23 +265,24 @@ def train_model(
 ) -> list[dict]: # for each epoch its mean losses, validation numbers and seconds
     "Train, with pictures, validation numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
     checkpoint = Path(checkpoint_dir)/'training_state.pt' if checkpoint_dir else None
-    if checkpoint: checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    history = _load_checkpoint(model, checkpoint) if checkpoint and checkpoint.exists() else []
-    if len(history) >= epochs: return history
+    if checkpoint:
+        if type(model.net_G).__name__ not in _ARCHITECTURES: raise TypeError(f"checkpoints hold {', '.join(_ARCHITECTURES)}, not {type(model.net_G).__name__}")
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if display_every and display_data is None and val_dl is not None: display_data = next(iter(val_dl))
-    steps = len(train_dl)
-    bar = tqdm(total=epochs * steps, initial=len(history) * steps, unit='step')
-    for epoch in range(len(history) + 1, epochs + 1):
-        bar.set_description(f'epoch {epoch}/{epochs}')
-        _scale_learning_rates(model, min(1, (epochs + 1 - epoch) / (decay_epochs + 1)))
-        history.append(_train_epoch(model, train_dl, epoch, display_every, display_data, checkpoint, bar))
-        if val_dl is not None: history[-1] |= evaluate(model.net_G, val_dl)
-        tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
-        if checkpoint: _save_checkpoint(model, checkpoint, history)
-    bar.close()
+    history = _load_checkpoint(model, checkpoint) if checkpoint and checkpoint.exists() else []
+    steps, training = len(train_dl), _settings(model, train_dl, epochs, decay_epochs)
+    if len(history) >= epochs: return history
+    with tqdm(total=epochs * steps, initial=len(history) * steps, unit='step') as bar:
+        for epoch in range(len(history) + 1, epochs + 1):
+            bar.set_description(f'epoch {epoch}/{epochs}')
+            _scale_learning_rates(model, min(1, (epochs + 1 - epoch) / (decay_epochs + 1)))
+            history.append(_train_epoch(model, train_dl, epoch, display_every, display_data, checkpoint, bar))
+            if val_dl is not None: history[-1] |= evaluate(model.net_G, val_dl)
+            tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
+            if checkpoint: _save_checkpoint(model, checkpoint, history, training)
     return history
 
-# %% ../nbs/06_training.ipynb #1510e53c
+# %% ../nbs/06_training.ipynb #01ae3eeb
 def _train_epoch(model, train_dl, epoch, display_every, display_data, checkpoint, bar):
     "One epoch: returns its number, mean losses and seconds."
     import matplotlib.pyplot as plt
@@ -278,13 +292,14 @@ def _train_epoch(model, train_dl, epoch, display_every, display_data, checkpoint
         model.optimize()
         update_losses(model, meters, len(data['L']))
         bar.update()
-        if step % 50 == 0: _check_finite(meters, epoch, checkpoint)
+        if step % 50 == 0: _check_finite(model, meters, epoch, checkpoint)
         if display_every and step % display_every == 0 and display_data is not None:
             tqdm.write(f'epoch {epoch}, step {step}')
             log_results(meters)
             visualize(model, display_data, save=checkpoint.with_name(f'step_{step:06}.png') if checkpoint else False)
-            plt.show()
-    _check_finite(meters, epoch, checkpoint)
+            if 'inline' in plt.get_backend(): plt.show()
+            plt.close()
+    _check_finite(model, meters, epoch, checkpoint)
     return dict(epoch=epoch) | {name: meter.avg for name, meter in meters.items()} | dict(seconds=time.time() - began)
 
 # %% ../nbs/06_training.ipynb #82904d83

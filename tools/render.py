@@ -2,14 +2,13 @@
 
 Run as `python tools/render.py` in the root of the repository.
 """
-import json
 import re
 from configparser import ConfigParser
 from pathlib import Path
 
+import nbformat
 from nbconvert import MarkdownExporter
-from nbconvert.preprocessors import RegexRemovePreprocessor, TagRemovePreprocessor
-from nbformat import from_dict
+from nbconvert.preprocessors import TagRemovePreprocessor
 from traitlets.config import Config
 
 root = Path(__file__).resolve().parent.parent
@@ -30,23 +29,23 @@ def render_notebook(path: Path) -> None:
 
 def render_readme(index: Path, readme: Path) -> None:
     "Convert `index` to Markdown, with its pictures in files/ and its links as seen from the root."
-    nb = json.loads(index.read_text(encoding="utf-8"))
-    for cell in nb["cells"]:
-        if "#| hide_input\n" in cell["source"]:
-            cell["metadata"]["tags"] = ["hide_input"]
-        cell["source"] = [line for line in cell["source"] if not line.startswith("#|")]
+    nb = nbformat.read(index, as_version=4)
+    nb.metadata.language_info = {"name": "python"}
+    nb.cells = [cell for cell in nb.cells if not cell.source.startswith("# On Colab this installs")]
+    for cell in nb.cells:
+        if cell.source.startswith("#| hide_input"):
+            cell.metadata.tags = ["hide_input"]
     config = Config()
-    config.ExtractOutputPreprocessor.output_filename_template = "{unique_key}_{index}{extension}"
+    config.ExtractOutputPreprocessor.output_filename_template = "{unique_key}_{index}_{cell_index}{extension}"
     config.TagRemovePreprocessor.remove_input_tags = {"hide_input"}
-    config.RegexRemovePreprocessor.patterns = [r"# On Colab this installs"]
     exporter = MarkdownExporter(config=config)
     exporter.register_preprocessor(TagRemovePreprocessor(config=config, enabled=True), enabled=True)
-    exporter.register_preprocessor(RegexRemovePreprocessor(config=config, enabled=True), enabled=True)
-    text, resources = exporter.from_notebook_node(from_dict(nb), {"unique_key": "index", "output_files_dir": "files"})
+    text, resources = exporter.from_notebook_node(nb, {"unique_key": "index", "output_files_dir": "files"})
     for name, data in resources["outputs"].items():
-        (root / name).parent.mkdir(exist_ok=True)
-        (root / name).write_bytes(data)
-    text = text.replace("](../", "](")
+        if name in text:
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_bytes(data)
+    text = text.replace("![png](", "![what the cell shows](").replace("](../", "](")
     text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
     readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
 
