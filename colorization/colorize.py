@@ -35,12 +35,12 @@ def open_photo(
     except Exception as error:
         raise ValueError(f"{name} can't be read as a photo: {error}") from error
 
-# %% ../nbs/11_colorize.ipynb #21c373d1
+# %% ../nbs/11_colorize.ipynb #d104427a
 def _to_8_bit(image):
     "A grey image of 16 or 32 bits as 8 bits: from [0, 65535], from [0, 255], or from [0, 1]."
     values = np.asarray(image, dtype=np.float64)
     if not np.isfinite(values).all(): raise ValueError("it holds NaN or infinite values")
-    top = 65535 if values.max() > 255 else 255 if image.mode != 'F' or values.max() > 1 else 1
+    top = 65535 if image.mode.startswith('I;16') or values.max() > 255 else 255 if image.mode == 'I' or values.max() > 1 else 1
     return Image.fromarray((values.clip(0, top) / top * 255).round().astype(np.uint8))
 
 # %% ../nbs/11_colorize.ipynb #5e632c4d
