@@ -186,7 +186,7 @@ class PhotoCache(Dataset):
     def __getitem__(self, i): return torch.from_numpy(self.pixels[self.rows[i]].copy())
     def __getitems__(self, indices): return torch.from_numpy(self.pixels[self.rows[indices]])
 
-# %% ../nbs/01_data.ipynb #2c80e20f
+# %% ../nbs/01_data.ipynb #a5228ebd
 def _decode_all(paths, size, n_workers, file):
     "Decode `paths` into a new memory-mapped `file`; returns why some were left out, by index."
     left_out, pixels = {}, np.lib.format.open_memmap(file, 'w+', np.uint8, (len(paths), 3, size, size))
@@ -208,8 +208,8 @@ def _build_cache(file, paths, size, n_workers):
 
 def _report(rejected, total):
     "Print which of `total` photos were left out, and why."
-    if rejected: print(f"left out {len(rejected)} of {total} photos" + (", among them" if len(rejected) > 10 else ""))
-    for path, why in list(rejected.items())[:10]: print(f"  {path}: {why}")
+    if rejected: print(f"left out {len(rejected)} of {total} photos (all of them: `rejected` of the PhotoCache)")
+    for path, why in list(rejected.items())[:10]: print(f"  {path.name}: {why.replace(str(path), path.name)}")
 
 # %% ../nbs/01_data.ipynb #e3bcbf24
 class ColorizationDataset(Dataset):

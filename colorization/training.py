@@ -142,7 +142,7 @@ def log_results(loss_meter_dict: dict[str, AverageMeter]):
     "Print the mean of each loss."
     print('  '.join(f'{name}: {meter.avg:.4f}' for name, meter in loss_meter_dict.items()))
 
-# %% ../nbs/06_training.ipynb #854145d7
+# %% ../nbs/06_training.ipynb #f0b0e2f3
 def visualize(
     model: MainModel,
     data: dict, # a batch of {'L', 'ab'}; up to five of it are drawn
@@ -154,7 +154,7 @@ def visualize(
     with torch.no_grad(): ab = model.net_G(data['L'][:5].to(model.device))
     model.net_G.train(was_training)
     L, truth = data['L'][:5].to(ab), data['ab'][:5].to(ab)
-    fig = show_photos([*L, *lab_to_rgb(L, ab), *lab_to_rgb(L, truth)], columns=len(L))
+    fig = show_photos([*L, *lab_to_rgb(L, ab), *lab_to_rgb(L, truth)], columns=len(L), width=1.3)
     for row, title in enumerate(('input', 'painted', 'truth')): fig.axes[row * len(L)].set_title(title, loc='left')
     if save: fig.savefig(f'colorization_{time.time():.0f}.png' if save is True else save, dpi=80)
     return fig
