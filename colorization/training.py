@@ -35,7 +35,7 @@ def fast_dtype(
         if capabilities.get('amx_bf16') or capabilities.get('avx512_bf16') or capabilities.get('bf16'): return torch.bfloat16
     return None
 
-# %% ../nbs/06_training.ipynb #2acfabe9
+# %% ../nbs/06_training.ipynb #39c92482
 class MainModel(nn.Module):
     "A conditional GAN for colorization: generator, discriminator, their optimizers and one training step (pix2pix, Isola et al. 2017)."
     def __init__(self,
@@ -60,7 +60,7 @@ class MainModel(nn.Module):
         self.GANcriterion, self.L1criterion = GANLoss(gan_mode).to(self.device), nn.L1Loss()
         adam = dict(betas=(beta1, beta2), fused=self.device.type in ('cpu', 'cuda'))
         self.opt_G, self.opt_D = optim.Adam(self.net_G.parameters(), lr_G, **adam), optim.Adam(self.net_D.parameters(), lr_D, **adam)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.**10, enabled=self.dtype == torch.float16)
 
 # %% ../nbs/06_training.ipynb #c56f720f
 @patch
