@@ -125,40 +125,49 @@ def _parser():
     parser.add_argument('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 
-# %% ../nbs/11_colorize.ipynb #b0c54bee
+# %% ../nbs/11_colorize.ipynb #2f7ec273
+def _inside(photo, out):
+    "The photos that an argument of the command stands for: itself, or those in a folder, without an `out` inside of it."
+    if not photo.is_dir(): return [photo]
+    own = photo.resolve() in out.resolve().parents
+    paths = [p for p in find_photos(photo) if not (own and out.resolve() in p.resolve().parents)]
+    if not paths: raise FileNotFoundError(f"no photos in {photo} but those in --out {out}")
+    return paths
+
 def _plan(photos, out):
-    "(photo, result) for each photo, and each photo in the folders among `photos`; no two results have the same name."
-    plan, taken = [], set()
+    "(photo, result) for each photo, no two results of the same name; and the errors of folders without photos."
+    plan, failed, taken = [], {}, set()
     for photo in photos:
-        inside = [p for p in find_photos(photo) if out.resolve() not in p.resolve().parents] if photo.is_dir() else [photo]
-        for path in inside:
+        try: paths = _inside(photo, out)
+        except OSError as error: failed[photo] = error; continue
+        for path in paths:
             stem = out/Path(path.relative_to(photo) if photo.is_dir() else path.name).with_suffix('')
             suffix = path.suffix if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'
             names = (stem.with_name(f'{stem.name}{n}{suffix}') for n in ['', *(f'_{i}' for i in range(2, len(taken) + 3))])
             result = next(n for n in names if str(n).lower() not in taken)
             taken |= {str(result).lower(), str(_comparison(result)).lower()}
             plan.append((path, result))
-    return plan
+    return plan, failed
 
 def _comparison(result): return result.with_stem(result.stem + '_before_after')
 
-# %% ../nbs/11_colorize.ipynb #2e98d5f7
+# %% ../nbs/11_colorize.ipynb #fa67a810
 def _save(image, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() != '.png': image = image.convert('RGB')
     with atomic_write(path) as unfinished: image.save(unfinished, quality=95)
 
-def _colorize_file(colorizer, path, result, compare):
-    "Colorize `path` into `result`; with `compare`, both side by side in a second file."
+def _colorize_file(colorizer, path, result, compare, overwrite):
+    "Colorize `path` into `result`; with `compare`, both side by side in a second file. What exists stays, unless `overwrite`."
     colored = colorizer.colorize(path)
-    if compare:
+    if compare and (overwrite or not _comparison(result).exists()):
         before, after = open_photo(path)[0], colored.convert('RGB')
         both = Image.new('RGB', (2 * before.width, before.height))
         both.paste(before, (0, 0)), both.paste(after, (before.width, 0))
         _save(both, _comparison(result))
-    _save(colored, result)
+    if overwrite or not result.exists(): _save(colored, result)
 
-# %% ../nbs/11_colorize.ipynb #95bad000
+# %% ../nbs/11_colorize.ipynb #9e7af6bb
 def _colorize_all(colorizer, plan, compare, overwrite):
     "Carry out a plan; returns how many results existed already, and the errors of the photos that failed."
     sources = {path.resolve() for path, _ in plan}
@@ -168,11 +177,11 @@ def _colorize_all(colorizer, plan, compare, overwrite):
     for path, result in tqdm(jobs, 'colorizing', unit='photo'):
         try:
             if {result.resolve(), _comparison(result).resolve()} & sources: raise ValueError(f"{path}: its result would replace a photo; choose another --out")
-            _colorize_file(colorizer, path, result, compare)
+            _colorize_file(colorizer, path, result, compare, overwrite)
         except Exception as error: failed[path] = error
     return len(plan) - len(jobs), failed
 
-# %% ../nbs/11_colorize.ipynb #6727b28d
+# %% ../nbs/11_colorize.ipynb #ce664acf
 def colorize_command(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # 0: all done; 1: some failed, the others are written. Wrong usage exits with 2
@@ -182,11 +191,14 @@ def colorize_command(
     photos = args.photos + (black_and_white_photos() if args.demo else [])
     if not photos: parser.error("name a photo or a folder, or try --demo")
     try:
-        plan = _plan(photos, args.out)
+        plan, empty = _plan(photos, args.out)
+        if not plan: parser.error('; '.join(map(str, empty.values())))
         colorizer = Colorizer.from_pretrained(args.weights, args.device)
         args.out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError: parser.error(f"--out {args.out} is a file, not a folder")
     except (OSError, ValueError) as error: parser.error(str(error))
     skipped, failed = _colorize_all(colorizer, plan, args.compare or args.demo, args.overwrite)
-    print(f"{len(plan) - skipped - len(failed)} colorized into {args.out}, {skipped} skipped because their results exist (--overwrite makes them again), {len(failed)} failed")
+    print(f"{len(plan) - skipped - len(failed)} colorized into {args.out}, {skipped} skipped because a file of that name exists (--overwrite makes it again), {len(failed | empty)} failed")
+    failed |= empty
     for path, error in failed.items(): print(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", file=sys.stderr)
     return 1 if failed else 0
