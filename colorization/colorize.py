@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['open_photo', 'Colorizer', 'colorize_command']
 
-# %% ../nbs/11_colorize.ipynb #25ac1df7
+# %% ../nbs/11_colorize.ipynb #86dcb87a
 import argparse, sys
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np, torch
@@ -15,7 +16,7 @@ from fastcore.basics import patch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from .data import atomic_write, black_and_white_photos, find_photos, pick_device
+from .data import atomic_write, black_and_white_photos, find_photos
 from .lab import fit_to_gamut, lab_to_rgb, rgb_to_lab, rgb_to_uint8
 from .training import load_generator
 
@@ -125,7 +126,7 @@ def _parser():
     parser.add_argument('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 
-# %% ../nbs/11_colorize.ipynb #2f7ec273
+# %% ../nbs/11_colorize.ipynb #92b376e5
 def _inside(photo, out):
     "The photos that an argument of the command stands for: itself, or those in a folder, without an `out` inside of it."
     if not photo.is_dir(): return [photo]
@@ -143,7 +144,7 @@ def _plan(photos, out):
         for path in paths:
             stem = out/Path(path.relative_to(photo) if photo.is_dir() else path.name).with_suffix('')
             suffix = path.suffix if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'
-            names = (stem.with_name(f'{stem.name}{n}{suffix}') for n in ['', *(f'_{i}' for i in range(2, len(taken) + 3))])
+            names = (stem.with_name(f'{stem.name}{n}{suffix}') for n in chain([''], (f'_{i}' for i in count(2))))
             result = next(n for n in names if str(n).lower() not in taken)
             taken |= {str(result).lower(), str(_comparison(result)).lower()}
             plan.append((path, result))
