@@ -5,14 +5,16 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/99_all.ipynb #72e51302
+# %% ../nbs/99_all.ipynb #44f49f96
 from .lab import *
 from .data import *
 from .unet import *
+from .resnet_unet import *
 from .discriminator import *
 from .losses import *
 from .metrics import *
 from .training import *
+from .pretraining import *
 from .colorize import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]
