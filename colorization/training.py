@@ -43,7 +43,7 @@ def fast_memory_format(device: torch.device) -> torch.memory_format:
     "The order in memory in which convolutions are fastest on `device`."
     return torch.contiguous_format if device.type == 'mps' else torch.channels_last
 
-# %% ../nbs/06_training.ipynb #09d74b7b
+# %% ../nbs/06_training.ipynb #9365a646
 class MainModel(nn.Module):
     "A conditional GAN for colorization: generator, discriminator, their optimizers and one training step (pix2pix, Isola et al. 2017)."
     def __init__(self,
@@ -70,7 +70,7 @@ class MainModel(nn.Module):
         adam = dict(betas=(beta1, beta2), fused=self.device.type in ('cpu', 'cuda'))
         self.opt_G, self.opt_D = optim.Adam(self.net_G.parameters(), lr_G, **adam), optim.Adam(self.net_D.parameters(), lr_D, **adam)
         self.scaler = torch.amp.GradScaler(self.device.type, init_scale=2.**10, enabled=self.dtype == torch.float16)
-        self.ema_G = average_weights(self.net_G, ema_decay) if ema_decay else None
+        self.ema_decay, self.ema_G = ema_decay, average_weights(self.net_G, ema_decay) if ema_decay else None
 
 # %% ../nbs/06_training.ipynb #c56f720f
 @patch
@@ -142,14 +142,18 @@ def warm_up_D(self: MainModel):
     self.optimize_D()
     self.scaler.update()
 
-# %% ../nbs/06_training.ipynb #0bb42222
+# %% ../nbs/06_training.ipynb #b71626fc
 def average_weights(
     net: nn.Module,
     decay: float = 0.999, # how much of the average stays at each step
 ) -> AveragedModel: # a copy of `net` in `.module`, moved by `.update_parameters(net)`
     "An exponential moving average of the weights and buffers of `net`."
-    ema = lambda averages, values, n: get_ema_multi_avg_fn(min(decay, (1 + n.item()) / (10 + n.item())))(averages, values, n)
-    return AveragedModel(net, multi_avg_fn=ema, use_buffers=True)
+    average = AveragedModel(net, use_buffers=True)
+    def update(averages, values, _):
+        n = average.n_averaged.item() # of the average, which counts on the CPU: no waiting for a GPU
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, n)
+    average.multi_avg_fn = update
+    return average
 
 # %% ../nbs/06_training.ipynb #772a00ba
 @patch(as_prop=True)
@@ -287,11 +291,11 @@ def _check_finite(model, meters, epoch, checkpoint):
         + (f"The last good checkpoint is {checkpoint}. " if checkpoint and checkpoint.exists() else "There is no checkpoint yet. ")
         + "Try smaller learning rates or float32 (dtype=None).")
 
-# %% ../nbs/06_training.ipynb #1451a841
+# %% ../nbs/06_training.ipynb #1c125fc6
 def _settings(model, train_dl, epochs, decay_epochs, warmup_epochs):
     "The settings of a training run, for the header of its weights."
     return dict(epochs=epochs, decay_epochs=decay_epochs, warmup_epochs=warmup_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=getattr(train_dl, 'batch_size', None),
-                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, dtype=str(model.dtype), device=model.device.type)
+                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, ema_decay=model.ema_decay, dtype=str(model.dtype), device=model.device.type)
 
 # %% ../nbs/06_training.ipynb #f80e4a6b
 def _scale_learning_rates(model, factor):
@@ -299,7 +303,18 @@ def _scale_learning_rates(model, factor):
     for opt, lr in ((model.opt_G, model.lr_G), (model.opt_D, model.lr_D)):
         for group in opt.param_groups: group['lr'] = lr * factor
 
-# %% ../nbs/06_training.ipynb #5cd95b9f
+# %% ../nbs/06_training.ipynb #80efb643
+def _run_epochs(history, loaders, train, measure, save):
+    "Add a row to `history` for each further epoch, of `train(loader, epoch, bar)` and `measure()`; then `save()`, if there is one."
+    with tqdm(total=sum(map(len, loaders)), initial=sum(map(len, loaders[:len(history)])), unit='step') as bar:
+        for epoch, dl in enumerate(loaders[len(history):], len(history) + 1):
+            bar.set_description(f'epoch {epoch}/{len(loaders)}')
+            history.append(train(dl, epoch, bar) | measure())
+            tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
+            if save: save()
+    return history
+
+# %% ../nbs/06_training.ipynb #b5a794ad
 def train_model(
     model: MainModel,
     train_dl, # batches of {'L', 'ab'}
@@ -317,18 +332,15 @@ def train_model(
     checkpoint, parts = _checkpoint_file(checkpoint_dir, model.net_G), dict(model=model, opt_G=model.opt_G, opt_D=model.opt_D, scaler=model.scaler)
     if display_every and display_data is None and val_dl is not None: display_data = next(iter(val_dl))
     history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
-    steps, training = len(train_dl), _settings(model, train_dl, epochs, decay_epochs, warmup_epochs)
-    if len(history) >= epochs: return history
-    with tqdm(total=epochs * steps, initial=len(history) * steps, unit='step') as bar:
-        for epoch in range(len(history) + 1, epochs + 1):
-            bar.set_description(f'epoch {epoch}/{epochs}')
-            _scale_learning_rates(model, min(1, (epochs + 1 - epoch) / (decay_epochs + 1)))
-            history.append(_train_epoch(model, train_dl, epoch, epoch <= warmup_epochs, display_every, display_data, checkpoint, bar))
-            if val_dl is not None: history[-1] |= evaluate(model.generator, val_dl, classifier)
-            tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
-            if checkpoint: _save_checkpoint(checkpoint, model.generator, parts, history, training)
-            if checkpoint and keep_generators: save_generator(model.generator, checkpoint.with_name(f'epoch_{epoch:03}.safetensors'), training=training, metrics=history[-1])
-    return history
+    training = _settings(model, train_dl, epochs, decay_epochs, warmup_epochs)
+    def train(dl, epoch, bar):
+        _scale_learning_rates(model, min(1, (epochs + 1 - epoch) / (decay_epochs + 1)))
+        return _train_epoch(model, dl, epoch, epoch <= warmup_epochs, display_every, display_data, checkpoint, bar)
+    def measure(): return evaluate(model.generator, val_dl, classifier) if val_dl is not None else {}
+    def save():
+        if keep_generators: save_generator(model.generator, checkpoint.with_name(f'epoch_{len(history):03}.safetensors'), training=training, metrics=history[-1])
+        _save_checkpoint(checkpoint, model.generator, parts, history, training)
+    return _run_epochs(history, [train_dl] * epochs, train, measure, save if checkpoint else None)
 
 # %% ../nbs/06_training.ipynb #741ff4ca
 def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, checkpoint, bar):
