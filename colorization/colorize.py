@@ -64,7 +64,7 @@ def _weights_file(name_or_path):
     if Path(name_or_path).is_file(): return Path(name_or_path)
     raise FileNotFoundError(f"no weights {str(name_or_path)!r}: neither a file nor one of the bundled {', '.join(bundled)}")
 
-# %% ../nbs/11_colorize.ipynb #1ce4b82c
+# %% ../nbs/11_colorize.ipynb #c71ab594
 class Colorizer:
     "Puts colour into photos with a trained generator."
     def __init__(self,
@@ -76,7 +76,7 @@ class Colorizer:
 
 @patch(cls_method=True)
 def from_pretrained(cls: Colorizer,
-    name_or_path: str | Path = 'baseline', # bundled weights, or a file of `save_generator`
+    name_or_path: str | Path = 'resnet_unet', # bundled weights (also 'resnet_unet_l1', 'baseline'), or a file of `save_generator`
     device: str | torch.device = 'auto', # see `pick_device`
     size: int = 256, # see `Colorizer`
 ) -> Colorizer:
@@ -114,12 +114,12 @@ def colorize(self: Colorizer,
     if alpha: result.putalpha(alpha)
     return result
 
-# %% ../nbs/11_colorize.ipynb #317f669c
+# %% ../nbs/11_colorize.ipynb #2291b91a
 def _parser():
     parser = argparse.ArgumentParser('colorize', description="Put colour into black-and-white photos.")
     parser.add_argument('photos', nargs='*', type=Path, metavar='PHOTO_OR_FOLDER', help="photos, or folders of them with all subfolders")
     parser.add_argument('--out', type=Path, default=Path('colorized'), metavar='DIR', help="folder for the results (default: %(default)s)")
-    parser.add_argument('--weights', default='baseline', metavar='NAME_OR_FILE', help="bundled weights or a file (default: %(default)s)")
+    parser.add_argument('--weights', default='resnet_unet', metavar='NAME_OR_FILE', help="bundled weights or a file (default: %(default)s)")
     parser.add_argument('--device', default='auto', help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument('--overwrite', action='store_true', help="make results again that exist already")
     parser.add_argument('--compare', action='store_true', help="also write before and after side by side")
