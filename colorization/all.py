@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/99_all.ipynb #44f49f96
+# %% ../nbs/99_all.ipynb #5eb6da80
 from .lab import *
 from .data import *
 from .unet import *
@@ -15,6 +15,9 @@ from .losses import *
 from .metrics import *
 from .training import *
 from .pretraining import *
+from .weights import *
 from .colorize import *
+from .video import *
+from .command import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]

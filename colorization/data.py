@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'find_photos', 'coco_sample', 'split_photos',
-           'train_val_photos', 'BadPhoto', 'load_photo', 'atomic_write', 'PhotoCache', 'ColorizationDataset',
-           'pick_device', 'LabDataLoader', 'make_dataloaders']
+           'train_val_photos', 'BadPhoto', 'load_photo', 'atomic_write', 'cache_folder', 'PhotoCache',
+           'ColorizationDataset', 'pick_device', 'LabDataLoader', 'make_dataloaders']
 
-# %% ../nbs/01_data.ipynb #decd6c09
+# %% ../nbs/01_data.ipynb #a9428dba
 import hashlib, importlib.util, json, os, shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np, torch
 from PIL import Image, ImageOps
@@ -59,16 +60,18 @@ def show_photos(
         if i < len(titles): ax.set_title(titles[i], fontsize=8)
     return fig
 
-# %% ../nbs/01_data.ipynb #5bffc324
-_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif'}
+# %% ../nbs/01_data.ipynb #1a16e329
+_SUFFIXES = set('.avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tga .tif .tiff .webp'.split())
 
 def find_photos(
-    folder: str | Path, # searched with its subfolders
-) -> list[Path]: # sorted
-    "Every photo file below `folder`. Raises NotADirectoryError, or FileNotFoundError if it holds none."
+    folder: str | Path,
+    recursive: bool = True, # search its subfolders too
+) -> list[Path]: # sorted; without hidden files
+    "Every photo file in `folder`, by its suffix. Raises NotADirectoryError, or FileNotFoundError if it holds none."
     folder = Path(folder)
     if not folder.is_dir(): raise NotADirectoryError(f"{folder} is not a folder of photos")
-    paths = sorted((p for p in folder.rglob('*') if p.suffix.lower() in _SUFFIXES and p.is_file()), key=Path.as_posix)
+    found = folder.rglob('*') if recursive else folder.iterdir()
+    paths = sorted((p for p in found if p.suffix.lower() in _SUFFIXES and p.name[0] != '.' and not p.is_dir()), key=Path.as_posix)
     if not paths: raise FileNotFoundError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
     return paths
 
@@ -120,13 +123,14 @@ def _mean_chroma(image):
     small = torch.from_numpy(np.array(image.resize((64, 64), Image.Resampling.BOX)))
     return rgb_to_lab(small.permute(2, 0, 1))[1].norm(dim=0).mean().item() * 110
 
-# %% ../nbs/01_data.ipynb #aecb219d
+# %% ../nbs/01_data.ipynb #c20052ac
 def load_photo(
     path: str | Path,
     size: int = SIZE, # height and width of the result, in pixels
 ) -> np.ndarray: # uint8 RGB, shape (3, size, size)
     "A colour photo, short side resized to `size`, centre cropped. Raises BadPhoto if it is broken, too small or grey."
     try:
+        if not Path(path).is_file(): raise BadPhoto("no such file")
         with Image.open(path) as image:
             if min(image.size) < size / 2: raise BadPhoto(f"too small: {image.width} x {image.height}, needs {-(-size // 2)}")
             image.draft('RGB', (2 * size, 2 * size))
@@ -137,20 +141,25 @@ def load_photo(
     if _mean_chroma(image) < 2: raise BadPhoto("grey")
     return np.asarray(image).transpose(2, 0, 1)
 
-# %% ../nbs/01_data.ipynb #ed3eb8a6
+# %% ../nbs/01_data.ipynb #66f2fb8e
 @contextmanager
 def atomic_write(
     path: str | Path, # the final name
 ): # yields a temporary path in the same folder to write to
     "Give a file its final name only when it is complete; on any error, `path` stays as it was."
     path = Path(path)
-    unfinished = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
+    unfinished = path.with_name(f'.{uuid4().hex}{path.suffix}')
     try:
         yield unfinished
         with open(unfinished, 'rb+') as file: os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+# %% ../nbs/01_data.ipynb #27d57c6c
+def cache_folder() -> Path:
+    "The library's folder in the user's cache: `$XDG_CACHE_HOME`/colorization, or `~/.cache/colorization`. It need not exist."
+    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'colorization'
 
 # %% ../nbs/01_data.ipynb #f6f43c09
 def _default_workers():
@@ -162,7 +171,7 @@ def _cache_key(paths, size):
     stats = [(str(p.absolute()), (s := p.stat()).st_size, s.st_mtime_ns) if p.exists() else str(p) for p in paths]
     return hashlib.sha256(json.dumps([1, size, stats]).encode()).hexdigest()[:16]
 
-# %% ../nbs/01_data.ipynb #dc87e2cd
+# %% ../nbs/01_data.ipynb #b5cc3598
 class PhotoCache(Dataset):
     "`paths` decoded once by `load_photo` into a memory-mapped file; item `i` is a uint8 RGB tensor of shape (3, size, size)."
     def __init__(self,
@@ -172,8 +181,7 @@ class PhotoCache(Dataset):
         n_workers: int | None = None, # decoding threads; default: one a core
     ):
         self.size, paths = size, [Path(p) for p in paths]
-        cache_dir = Path(cache_dir or Path(os.environ.get('XDG_CACHE_HOME', Path.home()/'.cache'))/'colorization')
-        file = cache_dir/f'photos-{size}px-{_cache_key(paths, size)}.npy'
+        file = Path(cache_dir or cache_folder())/f'photos-{size}px-{_cache_key(paths, size)}.npy'
         if not (file.exists() and file.with_suffix('.json').exists()): _build_cache(file, paths, size, n_workers or _default_workers())
         left_out = json.loads(file.with_suffix('.json').read_text())
         self.rejected = {paths[int(i)]: reason for i, reason in left_out.items()} # left out, and why

@@ -99,20 +99,12 @@ def rgb_to_uint8(
     "Round to the nearest of the 256 codes of an 8-bit file."
     return (rgb * 255).round().clamp(0, 255).to(torch.uint8)
 
-# %% ../nbs/00_lab.ipynb #eb66eaf6
+# %% ../nbs/00_lab.ipynb #5201c247
 def fit_to_gamut(
-    L: torch.Tensor, # L*/50 − 1, shape (…, 1, H, W)
-    ab: torch.Tensor, # (a*, b*)/110, shape (…, 2, H, W)
-) -> torch.Tensor: # ab of the same shape, hue and lightness, with the colourfulness that sRGB can show
-    "Reduce chroma just enough that `lab_to_rgb` has nothing to clip, found by bisection."
-    in_gamut = lambda ab, L: ((lab_to_linear(L, ab) - 0.5).abs() <= 0.5 + 1e-4).all(-3)
-    outside = ~in_gamut(ab, L)
-    flat_ab, flat_L = (t.movedim(-3, 0)[:, outside].unsqueeze(-1) for t in (ab, L.expand_as(ab[..., :1, :, :])))
-    low, high = torch.zeros_like(flat_L[0]), torch.ones_like(flat_L[0])
-    for _ in range(12):
-        middle = (low + high) / 2
-        fits = in_gamut(flat_ab * middle, flat_L)
-        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-    fitted = ab.movedim(-3, 0).clone()
-    fitted[:, outside] = (flat_ab * low).squeeze(-1)
-    return fitted.movedim(0, -3)
+    light: torch.Tensor, # linear RGB of shape (…, 3, H, W), as of `lab_to_linear`
+) -> torch.Tensor: # the same where it was in [0, 1]; elsewhere less colourful, of the same luminance, and in [0, 1]
+    "Mix colours that sRGB can't show with the grey of their own luminance, just enough that they can be shown."
+    Y = _mix(_XYZ_FROM_RGB[1:2], light)
+    away = light - Y
+    room = torch.where(away > 0, 1 - Y, Y).clamp(min=0) / away.abs().clamp(min=1e-6)
+    return (Y + away * room.amin(-3, keepdim=True).clamp(max=1)).clamp(0, 1)

@@ -220,7 +220,7 @@ def save_generator(
     data = save(tensors, {'colorization': json.dumps(header)})
     with atomic_write(path) as unfinished: unfinished.write_bytes(data)
 
-# %% ../nbs/06_training.ipynb #11e74b8a
+# %% ../nbs/06_training.ipynb #5d341d7f
 def read_header(
     path: str | Path, # a file of `save_generator`
 ) -> dict: # 'architecture', 'arguments', 'version' and what else was saved
@@ -228,10 +228,13 @@ def read_header(
     from safetensors import safe_open
     if not Path(path).is_file(): raise FileNotFoundError(f"no weights file {path}")
     try:
-        with safe_open(path, 'pt') as file: header = json.loads((file.metadata() or {})['colorization'])
+        with safe_open(path, 'pt') as file: return json.loads((file.metadata() or {})['colorization'])
     except Exception as error:
+        start = Path(path).open('rb').read(512).lstrip()
+        if start[:1] == b'<': raise ValueError(f"{path} is a web page, not weights; get the file again") from error
+        if start[:2] == b'PK' or start[:1] == b'\x80': raise ValueError(f"{path} is a pickle (.pt, .pth), which may run code when it is opened; "
+            "this library reads the .safetensors files that `save_generator` writes") from error
         raise ValueError(f"{path} is not a weights file of this library, or is damaged ({error})") from error
-    return header
 
 # %% ../nbs/06_training.ipynb #c6d91723
 def load_generator(

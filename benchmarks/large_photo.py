@@ -1,0 +1,62 @@
+"""A 12-megapixel JPEG, from file to file: time and peak memory, against colorizing the whole photo at once.
+
+Run as `python benchmarks/large_photo.py`. The photo is scikit-learn's china.jpg, enlarged to 4000 x 3000 pixels.
+"""
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CHILD = '''
+import sys, time, resource
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from colorization.all import *
+from colorization.colorize import _to_tensor, small_lightness
+
+def ours(colorizer, path): return colorizer.colorize(path)
+
+@torch.no_grad()
+def plain(colorizer, path):
+    "All of the photo as floating-point Lab at once; colours enlarged bilinearly."
+    image = Image.open(path).convert('RGB')
+    ab = colorizer.predict_ab(small_lightness(image, colorizer.size))
+    L = rgb_to_lab(_to_tensor(image))[0]
+    rgb = rgb_to_uint8(lab_to_rgb(L, F.interpolate(ab, L.shape[-2:], mode='bilinear')))
+    return Image.fromarray(rgb[0].permute(1, 2, 0).numpy())
+
+way, path, out = globals()[sys.argv[1]], sys.argv[2], sys.argv[3]
+colorizer, times = Colorizer.from_pretrained(device='cpu'), []
+for _ in range(4):
+    began = time.perf_counter()
+    way(colorizer, path).save(out, quality=95)
+    times.append(time.perf_counter() - began)
+print(*times[1:], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+'''
+
+
+def measure(way: str, photo: Path, out: Path) -> tuple[float, float]:
+    "Median seconds of three runs after one to warm up, and the process's peak memory in MB."
+    done = subprocess.run([sys.executable, "-c", CHILD, way, photo, out], capture_output=True, text=True, check=True)
+    *times, memory = map(float, done.stdout.split())
+    return statistics.median(times), memory
+
+
+if __name__ == "__main__":
+    from PIL import Image
+
+    from colorization.data import sample_photos
+
+    china = Image.open(next(p for p in sample_photos() if p.stem == "china")).resize((4000, 3000), Image.Resampling.BICUBIC)
+    print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores; load to save, with the photo's decoding and encoding\n")
+    print("| 12-megapixel JPEG | whole photo at once | ours, in strips | ratio | peak memory, at once | ours |\n|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, mode in (("grey", "L"), ("colour", "RGB")):
+            photo, out = Path(folder) / f"{kind}.jpg", Path(folder) / "out.jpg"
+            china.convert(mode).save(photo, quality=92)
+            (plain, plain_memory), (ours, memory) = (measure(way, photo, out) for way in ("plain", "ours"))
+            print(f"| {kind} | {plain:.2f} s | {ours:.2f} s | {plain / ours:.1f} | {plain_memory:,.0f} MB | {memory:,.0f} MB |")
