@@ -20,13 +20,20 @@ from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_lab, rgb_to
 from .training import load_generator
 from .weights import weights_file
 
-# %% ../nbs/11_colorize.ipynb #d104427a
-def _to_8_bit(image):
-    "A grey image of 16 or 32 bits as 8 bits: from [0, 65535], from [0, 255], or from [0, 1]."
-    values = np.asarray(image, dtype=np.float64)
+# %% ../nbs/11_colorize.ipynb #fa63cbdd
+def _to_8_bit(values):
+    "Numbers of any kind as bytes: 16 bits from [0, 65535]; others, by the largest of them, from [0, 1], [0, 255] or [0, 65535]."
+    kind, values = values.dtype, values.astype(np.float64)
     if not np.isfinite(values).all(): raise ValueError("it holds NaN or infinite values")
-    top = 65535 if image.mode.startswith('I;16') or values.max() > 255 else 255 if image.mode == 'I' or values.max() > 1 else 1
-    return Image.fromarray((values.clip(0, top) / top * 255).round().astype(np.uint8))
+    sixteen_bits = kind.kind == 'u' and kind.itemsize == 2
+    top = 65535 if sixteen_bits or values.max() > 255 else 1 if kind.kind in 'fb' and values.max() <= 1 else 255
+    return (values.clip(0, top) / top * 255).round().astype(np.uint8)
+
+def _from_array(values):
+    if not values.size or values.ndim not in (2, 3) or values.ndim == 3 and values.shape[2] > 4:
+        raise ValueError(f"expected an array of shape (H, W) or (H, W, channels), got {values.shape}")
+    if values.ndim == 3 and values.shape[2] == 1: values = values[..., 0]
+    return Image.fromarray(values if values.dtype == np.uint8 else _to_8_bit(values))
 
 # %% ../nbs/11_colorize.ipynb #328e1daa
 def _convert_profile(image, source, target):
@@ -43,22 +50,21 @@ def _to_srgb(image):
     try: return _convert_profile(image, icc, None), icc if icc and ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space == 'RGB ' else None
     except (ImageCms.PyCMSError, OSError): return image.convert('RGB'), None # damaged, or for another kind of image
 
-# %% ../nbs/11_colorize.ipynb #bac3d35a
+# %% ../nbs/11_colorize.ipynb #d67fa9d1
 def _load(photo):
     "A file, an image or an array as an image, upright."
     if isinstance(photo, (str, Path)):
         if not Path(photo).is_file(): raise ValueError("there is no such file")
         photo = Image.open(photo)
-    elif isinstance(photo, np.ndarray):
-        photo = Image.fromarray(photo.astype(np.float32) if photo.dtype == np.float64 else photo)
+    elif isinstance(photo, np.ndarray): photo = _from_array(photo)
     elif not isinstance(photo, Image.Image): raise TypeError(f"expected a path, a PIL image or an array, not a {type(photo).__name__}")
     photo.load()
     try: return ImageOps.exif_transpose(photo)
     except Exception: return photo.copy() # EXIF that can't be read says nothing about what is up
 
-# %% ../nbs/11_colorize.ipynb #96f00ff7
+# %% ../nbs/11_colorize.ipynb #8e07357c
 def open_photo(
-    photo: str | Path | Image.Image | np.ndarray, # a file, a PIL image, or an array: (H, W) of numbers, or (H, W, 3 or 4) uint8
+    photo: str | Path | Image.Image | np.ndarray, # a file, a PIL image, or an array (H, W[, channels]): uint8, 16 bits, or fractions of 1
 ) -> tuple[Image.Image, Image.Image | None, bytes | None]: # sRGB; the alpha plane, if any; the ICC profile of the file, if it is one for RGB
     "A photo (of an animation, the first frame) as upright 8-bit sRGB. Raises ValueError, naming the file, if it can't be read."
     name = photo if isinstance(photo, (str, Path)) else 'the photo'
@@ -66,7 +72,7 @@ def open_photo(
         with warnings.catch_warnings():
             warnings.simplefilter('ignore') # of Pillow, about photos of 90 million pixels and more; at 179 it raises an error
             image = _load(photo)
-            if image.mode.startswith('I') or image.mode == 'F': image = _to_8_bit(image)
+            if image.mode.startswith('I') or image.mode == 'F': image = Image.fromarray(_to_8_bit(np.asarray(image)))
             alpha = image.convert('RGBA').getchannel('A') if image.has_transparency_data else None
             if image.mode in ('LA', 'RGBA'): image = image.convert(image.mode[:-1])
             rgb, icc = _to_srgb(image)

@@ -34,12 +34,13 @@ def _parser():
     option('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 
-# %% ../nbs/13_command.ipynb #5de2b2f7
+# %% ../nbs/13_command.ipynb #eb98b730
 def _inside(photo, out, recursive):
     "The photos that an argument of the command stands for: itself, or those in a folder, without an `out` inside of it."
     if not photo.is_dir(): return [photo]
-    own, out = os.path.realpath(photo), os.path.realpath(out)
-    paths = [p for p in find_photos(photo, recursive) if not (out.startswith(own + os.sep) and os.path.realpath(p.parent).startswith(out))]
+    folder, results = Path(os.path.realpath(photo)), Path(os.path.realpath(out))
+    def earlier_result(p): return folder in results.parents and results in Path(os.path.realpath(p)).parents
+    paths = [p for p in find_photos(photo, recursive) if not earlier_result(p)]
     if not paths: raise FileNotFoundError(f"no photos in {photo} but those in --out {out}")
     return paths
 
