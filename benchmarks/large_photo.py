@@ -1,14 +1,14 @@
 """A 12-megapixel JPEG, from file to file: time and peak memory, against colorizing the whole photo at once.
 
-Run as `python benchmarks/large_photo.py`. The photo is scikit-learn's china.jpg, enlarged to 4000 x 3000 pixels.
+Run as `python benchmarks/large_photo.py`. The photo is one of scikit-image's, enlarged.
 """
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from common import machine, make_photos, table
 
 CHILD = '''
 import sys, time, resource
@@ -47,16 +47,11 @@ def measure(way: str, photo: Path, out: Path) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    from PIL import Image
-
-    from colorization.data import sample_photos
-
-    china = Image.open(next(p for p in sample_photos() if p.stem == "china")).resize((4000, 3000), Image.Resampling.BICUBIC)
-    print(f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores; load to save, with the photo's decoding and encoding\n")
-    print("| 12-megapixel JPEG | whole photo at once | ours, in strips | ratio | peak memory, at once | ours |\n|---|---|---|---|---|---|")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, mode in (("grey", "L"), ("colour", "RGB")):
-            photo, out = Path(folder) / f"{kind}.jpg", Path(folder) / "out.jpg"
-            china.convert(mode).save(photo, quality=92)
-            (plain, plain_memory), (ours, memory) = (measure(way, photo, out) for way in ("plain", "ours"))
-            print(f"| {kind} | {plain:.2f} s | {ours:.2f} s | {plain / ours:.1f} | {plain_memory:,.0f} MB | {memory:,.0f} MB |")
+            photo, = make_photos(Path(folder) / kind, 1, 4000, 3000, mode)
+            (plain, plain_memory), (ours, memory) = (measure(way, photo, Path(folder) / "out.jpg") for way in ("plain", "ours"))
+            rows.append([kind, f"{plain:.2f} s", f"{ours:.2f} s", f"{plain / ours:.1f}", f"{plain_memory:,.0f} MB", f"{memory:,.0f} MB"])
+    print(f"{machine()}; load to save, decoding and encoding included\n")
+    table(["12-megapixel JPEG", "all of it at once", "ours, in strips", "ratio", "peak memory, at once", "ours"], rows)

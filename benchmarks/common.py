@@ -1,0 +1,68 @@
+"""What all benchmarks share: the machine's name, photos to work on, medians, and tables."""
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def machine() -> str:
+    "Processor, cores for this process, and the accelerator, in a line."
+    import torch
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), cpu)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{cpu}, {cores} cores{gpu}; PyTorch {torch.__version__}"
+
+
+def synchronize() -> None:
+    "Wait until the GPU has done what it was asked, where there is one."
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def seconds(run: Callable[[], object], runs: int, warm_up: int = 1) -> float:
+    "The median time of `run()`."
+    times = []
+    for _ in range(warm_up + runs):
+        synchronize()
+        began = time.perf_counter()
+        run()
+        synchronize()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[warm_up:])
+
+
+def peak_memory() -> float:
+    "The most memory this process ever had, in MB."
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def make_photos(folder: Path, count: int, width: int, height: int, mode: str = "RGB") -> list[Path]:
+    "`count` JPEGs in `folder`, crops of the photos inside the dependencies."
+    from PIL import Image
+
+    from colorization.data import sample_photos
+
+    folder.mkdir(parents=True, exist_ok=True)
+    sources, paths = [Image.open(p).convert(mode).resize((2 * width, 2 * height)) for p in sample_photos()], []
+    for i in range(count):
+        left, top = 5 * (i // len(sources)) % width, 3 * (i // len(sources)) % height
+        paths.append(folder / f"{i:04}.jpg")
+        sources[i % len(sources)].crop((left, top, left + width, top + height)).save(paths[-1], quality=90)
+    return paths
+
+
+def table(head: list[str], rows: list[list[str]]) -> None:
+    "Print a Markdown table."
+    for row in [head, ["---"] * len(head), *rows]:
+        print("| " + " | ".join(row) + " |")
