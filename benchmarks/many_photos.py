@@ -2,14 +2,13 @@
 
 Run as `python benchmarks/many_photos.py`. The photos are crops of those in the dependencies. A call for each is measured for ten photos.
 """
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from common import machine, make_photos, table
+from common import machine, make_photos, peak_memory, table
 
 COMMAND = [sys.executable, "-c", "import sys; from colorization.command import colorize_command; sys.exit(colorize_command())"]
 
@@ -17,11 +16,13 @@ COMMAND = [sys.executable, "-c", "import sys; from colorization.command import c
 def call(*arguments) -> tuple[float, float]:
     "Seconds and peak memory in MB of one call of `colorize`."
     began = time.perf_counter()
-    process = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"colorize ended with {status}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1e3
+    process, memory = subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), 0
+    while process.poll() is None:
+        memory = peak_memory(process.pid) or memory
+        time.sleep(0.02)
+    if process.returncode:
+        raise RuntimeError(f"colorize ended with {process.returncode}")
+    return time.perf_counter() - began, memory
 
 
 if __name__ == "__main__":

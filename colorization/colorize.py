@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['open_photo', 'small_lightness', 'color_slope', 'guided_upsample', 'Colorizer']
 
-# %% ../nbs/11_colorize.ipynb #af991bea
-import math, warnings
+# %% ../nbs/11_colorize.ipynb #9229651c
+import warnings
 from collections import defaultdict
 from io import BytesIO
 from pathlib import Path
@@ -20,14 +20,22 @@ from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_lab, rgb_to
 from .training import load_generator
 from .weights import weights_file
 
-# %% ../nbs/11_colorize.ipynb #fa63cbdd
+# %% ../nbs/11_colorize.ipynb #913e69e6
 def _to_8_bit(values):
     "Numbers of any kind as bytes: 16 bits from [0, 65535]; others, by the largest of them, from [0, 1], [0, 255] or [0, 65535]."
-    kind, values = values.dtype, values.astype(np.float64)
+    kind, values = values.dtype, values.astype(np.float32)
     if not np.isfinite(values).all(): raise ValueError("it holds NaN or infinite values")
     sixteen_bits = kind.kind == 'u' and kind.itemsize == 2
-    top = 65535 if sixteen_bits or values.max() > 255 else 1 if kind.kind in 'fb' and values.max() <= 1 else 255
-    return (values.clip(0, top) / top * 255).round().astype(np.uint8)
+    top = 65535 if sixteen_bits or values.max() > 256 else 1 if kind.kind in 'fb' and values.max() < 2 else 255
+    np.clip(values, 0, top, out=values)
+    values *= 255 / top
+    return np.rint(values, out=values).astype(np.uint8)
+
+def _grey_to_8_bit(image):
+    "A grey image of 16 or 32 bits with 8 bits, and with what else it says of itself."
+    grey = Image.fromarray(_to_8_bit(np.asarray(image)))
+    grey.info = image.info | ({'transparency': image.info['transparency'] // 257} if isinstance(image.info.get('transparency'), int) else {})
+    return grey
 
 def _from_array(values):
     if not values.size or values.ndim not in (2, 3) or values.ndim == 3 and values.shape[2] > 4:
@@ -35,7 +43,7 @@ def _from_array(values):
     if values.ndim == 3 and values.shape[2] == 1: values = values[..., 0]
     return Image.fromarray(values if values.dtype == np.uint8 else _to_8_bit(values))
 
-# %% ../nbs/11_colorize.ipynb #328e1daa
+# %% ../nbs/11_colorize.ipynb #3f94f63e
 def _convert_profile(image, source, target):
     "An RGB image of `image`, whose numbers mean what the ICC profile `source` says (bytes; None: sRGB), with numbers for `target`."
     profiles = [ImageCms.ImageCmsProfile(BytesIO(icc) if icc else ImageCms.createProfile('sRGB')) for icc in (source, target)]
@@ -50,6 +58,13 @@ def _to_srgb(image):
     try: return _convert_profile(image, icc, None), icc if icc and ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space == 'RGB ' else None
     except (ImageCms.PyCMSError, OSError): return image.convert('RGB'), None # damaged, or for another kind of image
 
+def _from_srgb(image, icc):
+    "An sRGB image as an RGB image with the ICC profile `icc` (bytes); unchanged where there is none, or one for input only."
+    try: image = _convert_profile(image, None, icc) if icc else image
+    except ImageCms.PyCMSError: return image
+    if icc: image.info['icc_profile'] = icc
+    return image
+
 # %% ../nbs/11_colorize.ipynb #d67fa9d1
 def _load(photo):
     "A file, an image or an array as an image, upright."
@@ -62,7 +77,7 @@ def _load(photo):
     try: return ImageOps.exif_transpose(photo)
     except Exception: return photo.copy() # EXIF that can't be read says nothing about what is up
 
-# %% ../nbs/11_colorize.ipynb #8e07357c
+# %% ../nbs/11_colorize.ipynb #559a9bb3
 def open_photo(
     photo: str | Path | Image.Image | np.ndarray, # a file, a PIL image, or an array (H, W[, channels]): uint8, 16 bits, or fractions of 1
 ) -> tuple[Image.Image, Image.Image | None, bytes | None]: # sRGB; the alpha plane, if any; the ICC profile of the file, if it is one for RGB
@@ -72,7 +87,8 @@ def open_photo(
         with warnings.catch_warnings():
             warnings.simplefilter('ignore') # of Pillow, about photos of 90 million pixels and more; at 179 it raises an error
             image = _load(photo)
-            if image.mode.startswith('I') or image.mode == 'F': image = Image.fromarray(_to_8_bit(np.asarray(image)))
+            if not min(image.size): raise ValueError("it has no pixels")
+            if image.mode.startswith('I') or image.mode == 'F': image = _grey_to_8_bit(image)
             alpha = image.convert('RGBA').getchannel('A') if image.has_transparency_data else None
             if image.mode in ('LA', 'RGBA'): image = image.convert(image.mode[:-1])
             rgb, icc = _to_srgb(image)
@@ -133,16 +149,16 @@ def guided_upsample(
     ab, slope, coarse_L = _enlarged_rows(torch.cat([small_ab, slope, small_L], 1), top, top + rows, height or rows, width).split((2, 2, 1), 1)
     return ab + slope * (L - coarse_L)
 
-# %% ../nbs/11_colorize.ipynb #6219fba4
+# %% ../nbs/11_colorize.ipynb #9d6a2aeb
 class Colorizer:
     "Puts colour into photos with a trained generator."
     def __init__(self,
         net_G: torch.nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W), in `eval()` mode, as `load_generator` returns it
         size: int = 256, # short side of what the network sees, in pixels; a multiple of `net_G.multiple`
-        saturation: float = 1.0, # factor on the colours: 0 is grey, 2 twice as strong, where sRGB has them
+        saturation: float = 1.0, # factor on the colours, from 0 (grey) to 10; 2 is twice as strong, where sRGB has such colours
     ):
-        if size < 1 or size % net_G.multiple: raise ValueError(f"size must be a multiple of {net_G.multiple} for these weights, not {size}")
-        if not 0 <= saturation < math.inf: raise ValueError(f"saturation must be 0 or more, not {saturation}")
+        if not 1 <= size <= 2048 or size % net_G.multiple: raise ValueError(f"size must be a multiple of {net_G.multiple} for these weights, up to 2048, not {size}")
+        if not 0 <= saturation <= 10: raise ValueError(f"saturation must be between 0 and 10, not {saturation}")
         self.net_G, self.size, self.saturation = net_G, size, saturation
 
 @patch(cls_method=True)
@@ -153,7 +169,12 @@ def from_pretrained(cls: Colorizer,
     saturation: float = 1.0, # see `Colorizer`
 ) -> Colorizer:
     "A Colorizer with trained weights. Raises FileNotFoundError, OSError or ValueError if there are none, or if they can't be used."
-    return cls(load_generator(weights_file(name_or_path), device), size, saturation)
+    net_G = load_generator(weights_file(name_or_path), device)
+    try:
+        with torch.no_grad(): ab = net_G(torch.zeros(1, 1, net_G.multiple, net_G.multiple, device=next(net_G.parameters()).device))
+    except RuntimeError as error: raise ValueError(f"{name_or_path} holds a network that doesn't take L: {error}") from error
+    if ab.shape[1] != 2 or not ab.isfinite().all(): raise ValueError(f"{name_or_path} holds a network that doesn't return two finite numbers, a and b, for each pixel")
+    return cls(net_G, size, saturation)
 
 # %% ../nbs/11_colorize.ipynb #a394d5e2
 @patch
@@ -184,21 +205,21 @@ def paint(self: Colorizer,
         result.paste(Image.fromarray(rgb_to_uint8(linear_to_srgb(light))[0].permute(1, 2, 0).cpu().numpy()), (0, top))
     return result
 
-# %% ../nbs/11_colorize.ipynb #ae6c7f6a
+# %% ../nbs/11_colorize.ipynb #4eb6754c
 @patch
 def colorize_batch(self: Colorizer,
     photos: list[str | Path | Image.Image | np.ndarray], # see `open_photo`; of colour photos only the lightness is used
     batch_size: int = 16, # most photos in one pass of the network
 ) -> list[Image.Image]: # RGB, or RGBA if the photo has transparency, each of its photo's size, with its ICC profile
     "The photos in colour, with their own lightness at full resolution. Raises ValueError if one can't be read. All stay in memory."
+    if batch_size < 1: raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     opened = [open_photo(photo) for photo in photos]
     small, alike, results = [small_lightness(image, self.size) for image, *_ in opened], defaultdict(list), {}
     for i, L in enumerate(small): alike[L.shape].append(i)
     for batch in (indices[k:k + batch_size] for indices in alike.values() for k in range(0, len(indices), batch_size)):
         for i, ab in zip(batch, self.predict_ab(torch.cat([small[i] for i in batch]))):
             image, alpha, icc = opened[i]
-            results[i] = self.paint(image, small[i], ab[None])
-            if icc: results[i] = _convert_profile(results[i], None, icc); results[i].info['icc_profile'] = icc
+            results[i] = _from_srgb(self.paint(image, small[i], ab[None]), icc)
             if alpha: results[i].putalpha(alpha)
     return [results[i] for i in range(len(opened))]
 

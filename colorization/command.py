@@ -5,25 +5,29 @@
 # %% auto #0
 __all__ = ['colorize_command']
 
-# %% ../nbs/13_command.ipynb #1257d203
+# %% ../nbs/13_command.ipynb #9a02aec0
 import argparse, os, sys, warnings
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 
 from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from .colorize import Colorizer, open_photo
-from .data import atomic_write, black_and_white_photos, find_photos
+from .data import atomic_write, black_and_white_photos, find_photos, remove_unfinished
 from .video import FILMS, colorize_film, film_result
 from .weights import WEIGHTS
 
-# %% ../nbs/13_command.ipynb #2f62d39d
+# %% ../nbs/13_command.ipynb #222ccb71
+def _path(text):
+    if not text: raise argparse.ArgumentTypeError("a name is empty")
+    return Path(text)
+
 def _parser():
     parser = argparse.ArgumentParser('colorize', description="Put colour into black-and-white photos and films.")
     option = parser.add_argument
-    option('photos', nargs='*', type=Path, metavar='PHOTO_OR_FOLDER', help="photos, films, or folders of photos")
-    option('--out', type=Path, default=Path('colorized'), metavar='DIR', help="folder for the results (default: %(default)s)")
+    option('photos', nargs='*', type=_path, metavar='PHOTO_OR_FOLDER', help="photos, films, or folders of photos")
+    option('--out', type=_path, default=Path('colorized'), metavar='DIR', help="folder for the results (default: %(default)s)")
     option('--weights', default='resnet_unet', metavar='NAME_OR_FILE', help=f"{', '.join(WEIGHTS)}, or a file (default: %(default)s)")
     option('--device', default='auto', help="auto, cpu, cuda or mps (default: %(default)s)")
     option('--size', type=int, default=256, metavar='N', help="short side of what the network sees; the result has the photo's own size (default: %(default)s)")
@@ -34,36 +38,48 @@ def _parser():
     option('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 
-# %% ../nbs/13_command.ipynb #eb98b730
-def _inside(photo, out, recursive):
+# %% ../nbs/13_command.ipynb #f784def2
+def _inside(photo, out, recursive, failed):
     "The photos that an argument of the command stands for: itself, or those in a folder, without an `out` inside of it."
     if not photo.is_dir(): return [photo]
     folder, results = Path(os.path.realpath(photo)), Path(os.path.realpath(out))
-    def earlier_result(p): return folder in results.parents and results in Path(os.path.realpath(p)).parents
-    paths = [p for p in find_photos(photo, recursive) if not earlier_result(p)]
+    def earlier_result(path): return folder in results.parents and results in Path(os.path.realpath(path)).parents
+    paths = find_photos(photo, recursive, onerror=lambda error: failed.__setitem__(Path(error.filename), error))
+    paths = [path for path in paths if not earlier_result(path)]
     if not paths: raise FileNotFoundError(f"no photos in {photo} but those in --out {out}")
     return paths
 
-# %% ../nbs/13_command.ipynb #0822c9f9
-def _plan(photos, out, recursive=False):
-    "(photo, result) for each photo, no two results of the same name; and the errors of folders without photos."
-    plan, failed, taken = [], {}, set()
-    for photo in photos:
-        try: paths = _inside(photo, out, recursive)
-        except OSError as error: failed[photo] = error; continue
-        for path in paths:
-            stem = out/Path(path.relative_to(photo) if photo.is_dir() else path.name).with_suffix('')
-            suffix = film_result(path).suffix if path.suffix.lower() in FILMS else path.suffix if path.suffix.lower() in ('.jpg', '.jpeg') else '.png'
-            names = (stem.with_name(f'{stem.name}{n}{suffix}') for n in chain([''], (f'_{i}' for i in count(2))))
-            result = next(n for n in names if str(n).lower() not in taken)
-            taken |= {str(result).lower(), str(_comparison(result)).lower()}
-            plan.append((path, result))
-    return plan, failed
+# %% ../nbs/13_command.ipynb #3948b5b7
+def _result_names(path, out):
+    "Names for the result of `path` in the folder `out`, the best first."
+    kept = path.suffix.lower() in ('.jpg', '.jpeg', '.jfif', '.png')
+    suffix = film_result(path).suffix if path.suffix.lower() in FILMS else path.suffix if kept else '.png'
+    name = path.name[:len(path.name) - len(path.suffix)]
+    yield out/f'{name}{suffix}'
+    if suffix != path.suffix: yield out/f'{path.name}{suffix}'
+    for i in count(2): yield out/f'{name}_{i}{suffix}'
 
 def _comparison(result): return result.with_name(f'{result.stem}_before_after{result.suffix}')
 
-# %% ../nbs/13_command.ipynb #b4f01023
-_OF_THE_FILE = {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 700, 33723, 34377, 34675}
+# %% ../nbs/13_command.ipynb #4581afe1
+def _plan(photos, out, recursive=False):
+    "(photo, result) for each photo, once, no two results of the same name; and the errors of folders that can't be read."
+    plan, failed, taken = {}, {}, set()
+    for photo in photos:
+        if len(photos) > 1 and photo.is_dir() and os.path.realpath(photo) == os.path.realpath(out): continue
+        try: paths = _inside(photo, out, recursive, failed)
+        except OSError as error: failed[photo] = error; continue
+        for path in paths:
+            if (same := os.path.abspath(path)) in plan: continue
+            folder = out/path.parent.relative_to(photo) if path != photo else out
+            def files(result): return {str(result).lower(), str(_comparison(result)).lower()}
+            result = next(result for result in _result_names(path, folder) if not files(result) & taken)
+            taken |= files(result)
+            plan[same] = path, result
+    return list(plan.values()), failed
+
+# %% ../nbs/13_command.ipynb #d2812e72
+_OF_THE_FILE = {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 700, 33723, 34377, 34675, 40962, 40963}
 
 def _exif(image):
     "The EXIF data of an open image (bytes) but for what describes its file; empty if there are none, or none that can be read."
@@ -72,8 +88,8 @@ def _exif(image):
         for tag, value in exif.items():
             if tag not in _OF_THE_FILE and tag not in deeper: kept[tag] = value
         for ifd in deeper:
-            if ifd in exif: kept.get_ifd(ifd).update(exif.get_ifd(ifd))
-        data = kept.tobytes() if len(kept) else b''
+            if ifd in exif: kept.get_ifd(ifd).update((tag, value) for tag, value in exif.get_ifd(ifd).items() if tag not in _OF_THE_FILE)
+        data = kept.tobytes() if len(kept) or any(map(kept.get_ifd, deeper)) else b''
     except Exception: return b''
     return data if len(data) < 65500 else b'' # what fits into a JPEG
 
@@ -88,22 +104,23 @@ def _save(image, path, source):
     if path.suffix.lower() != '.png': image = image.convert('RGB')
     with atomic_write(path) as unfinished: image.save(unfinished, quality=95, icc_profile=image.info.get('icc_profile'), **about)
 
-# %% ../nbs/13_command.ipynb #d40e90e0
+# %% ../nbs/13_command.ipynb #84512d59
 def _colorize_file(colorizer, path, result, compare, overwrite):
     "Colorize `path` into `result`; with `compare`, both side by side in a second file. What exists stays, unless `overwrite`."
     if path.suffix.lower() in FILMS: return colorize_film(path, result, colorizer)
     colored = colorizer.colorize(path)
-    if compare and (overwrite or not _comparison(result).exists()):
+    if overwrite or not result.is_file(): _save(colored, result, path)
+    if compare and (overwrite or not _comparison(result).is_file()):
         before, after = open_photo(path)[0], open_photo(colored)[0]
         both = Image.new('RGB', (2 * before.width, before.height))
         both.paste(before, (0, 0)), both.paste(after, (before.width, 0))
         _save(both, _comparison(result), path)
-    if overwrite or not result.exists(): _save(colored, result, path)
 
-# %% ../nbs/13_command.ipynb #12deea2c
+# %% ../nbs/13_command.ipynb #c7dbeff5
 def _colorize_all(colorizer, plan, compare, overwrite):
     "Carry out a plan; returns how many results existed already, and the errors of the photos that failed."
-    def done(result): return result.exists() and (not compare or _comparison(result).exists() or result.suffix.lower() in FILMS)
+    def there(result): return os.path.isfile(result) # False too for a name that is too long, or in a folder that can't be read
+    def done(result): return there(result) and (not compare or there(_comparison(result)) or result.suffix.lower() in FILMS)
     sources, failed = {os.path.realpath(path) for path, _ in plan}, {}
     jobs = [(path, result) for path, result in plan if overwrite or not done(result) or os.path.realpath(result) in sources]
     for path, result in tqdm(jobs, 'colorizing', unit='photo', disable=len(jobs) < 2):
@@ -113,26 +130,39 @@ def _colorize_all(colorizer, plan, compare, overwrite):
         except Exception as error: failed[path] = error
     return len(plan) - len(jobs), failed
 
-# %% ../nbs/13_command.ipynb #ff51ed01
-def _say(text, file): print(str(text).encode(file.encoding or 'utf-8', 'backslashreplace').decode(file.encoding or 'utf-8'), file=file) # names may hold anything
+# %% ../nbs/13_command.ipynb #e9f17346
+def _say(text, file):
+    "Print, whatever names hold, and whoever has stopped listening."
+    try: print(str(text).encode(file.encoding or 'utf-8', 'backslashreplace').decode(file.encoding or 'utf-8'), file=file, flush=True)
+    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+    except (OSError, ValueError, AttributeError): pass
 
+def _report(plan, skipped, failed, out):
+    _say(f"{len(plan) - skipped - len(failed)} colorized into {out}, {skipped} skipped because a file of that name exists (--overwrite makes it again), {len(failed)} failed", sys.stdout)
+    for path, error in failed.items(): _say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", sys.stderr)
+
+# %% ../nbs/13_command.ipynb #6391152b
+def _run(parser, args):
+    photos = args.photos + (black_and_white_photos() if args.demo else [])
+    if not photos: parser.error("name a photo or a folder, or try --demo")
+    try:
+        plan, empty = _plan(photos, args.out, args.recursive)
+        if not plan: parser.error('; '.join(map(str, empty.values())) or f"nothing but --out {args.out}")
+        colorizer = Colorizer.from_pretrained(args.weights, args.device, args.size, args.saturation)
+        args.out.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(args.out)
+    except FileExistsError: parser.error(f"--out {args.out} is a file, not a folder")
+    except (OSError, ValueError) as error: parser.error(str(error))
+    skipped, failed = _colorize_all(colorizer, plan, args.compare or args.demo, args.overwrite)
+    _report([*plan, *empty], skipped, failed | empty, args.out)
+    return 1 if failed | empty else 0
+
+# %% ../nbs/13_command.ipynb #745cda6f
 def colorize_command(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # 0: all done; 1: some failed, the others are written; 130: interrupted. Wrong usage exits with 2
     "The `colorize` command."
     parser = _parser()
-    args = parser.parse_args(argv)
-    photos = args.photos + (black_and_white_photos() if args.demo else [])
-    if not photos: parser.error("name a photo or a folder, or try --demo")
-    try:
-        plan, empty = _plan(photos, args.out, args.recursive)
-        if not plan: parser.error('; '.join(map(str, empty.values())))
-        colorizer = Colorizer.from_pretrained(args.weights, args.device, args.size, args.saturation)
-        args.out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError: parser.error(f"--out {args.out} is a file, not a folder")
-    except (OSError, ValueError) as error: parser.error(str(error))
-    try: skipped, failed = _colorize_all(colorizer, plan, args.compare or args.demo, args.overwrite)
-    except KeyboardInterrupt: _say("interrupted; what is written is complete, and the same command goes on from here", sys.stderr); return 130
-    _say(f"{len(plan) - skipped - len(failed)} colorized into {args.out}, {skipped} skipped because a file of that name exists (--overwrite makes it again), {len(failed | empty)} failed", sys.stdout)
-    for path, error in (failed | empty).items(): _say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", sys.stderr)
-    return 1 if failed | empty else 0
+    try: return _run(parser, parser.parse_args(argv))
+    except KeyboardInterrupt: _say("interrupted; what is written is complete, and the same command goes on from here", sys.stderr)
+    return 130

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'find_photos', 'coco_sample', 'split_photos',
-           'train_val_photos', 'BadPhoto', 'load_photo', 'atomic_write', 'cache_folder', 'PhotoCache',
-           'ColorizationDataset', 'pick_device', 'LabDataLoader', 'make_dataloaders']
+           'train_val_photos', 'BadPhoto', 'load_photo', 'atomic_write', 'remove_unfinished', 'cache_folder',
+           'PhotoCache', 'ColorizationDataset', 'pick_device', 'LabDataLoader', 'make_dataloaders']
 
-# %% ../nbs/01_data.ipynb #a9428dba
-import hashlib, importlib.util, json, os, shutil
+# %% ../nbs/01_data.ipynb #adcc2e29
+import hashlib, importlib.util, json, os, shutil, time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,18 +60,20 @@ def show_photos(
         if i < len(titles): ax.set_title(titles[i], fontsize=8)
     return fig
 
-# %% ../nbs/01_data.ipynb #1a16e329
+# %% ../nbs/01_data.ipynb #3163b8cc
 _SUFFIXES = set('.avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tga .tif .tiff .webp'.split())
 
 def find_photos(
     folder: str | Path,
     recursive: bool = True, # search its subfolders too
+    onerror=None, # called with the OSError of each subfolder that can't be read; default: raise it
 ) -> list[Path]: # sorted; without hidden files
     "Every photo file in `folder`, by its suffix. Raises NotADirectoryError, or FileNotFoundError if it holds none."
     folder = Path(folder)
     if not folder.is_dir(): raise NotADirectoryError(f"{folder} is not a folder of photos")
-    found = folder.rglob('*') if recursive else folder.iterdir()
-    paths = sorted((p for p in found if p.suffix.lower() in _SUFFIXES and p.name[0] != '.' and not p.is_dir()), key=Path.as_posix)
+    def stop(error): raise error
+    found = [Path(parent)/name for parent, folders, names in os.walk(folder, onerror=onerror or stop) if recursive or Path(parent) == folder for name in names]
+    paths = sorted((p for p in found if p.suffix.lower() in _SUFFIXES and p.name[0] != '.'), key=Path.as_posix)
     if not paths: raise FileNotFoundError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
     return paths
 
@@ -141,20 +143,27 @@ def load_photo(
     if _mean_chroma(image) < 2: raise BadPhoto("grey")
     return np.asarray(image).transpose(2, 0, 1)
 
-# %% ../nbs/01_data.ipynb #66f2fb8e
+# %% ../nbs/01_data.ipynb #64c6da5f
 @contextmanager
 def atomic_write(
     path: str | Path, # the final name
 ): # yields a temporary path in the same folder to write to
     "Give a file its final name only when it is complete; on any error, `path` stays as it was."
     path = Path(path)
-    unfinished = path.with_name(f'.{uuid4().hex}{path.suffix}')
+    unfinished = path.with_name(f'.unfinished-{uuid4().hex}{path.suffix}')
     try:
         yield unfinished
         with open(unfinished, 'rb+') as file: os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+def remove_unfinished(
+    folder: str | Path, # with its subfolders
+):
+    "Delete what `atomic_write` left behind when its process was killed, if nothing was written to it for an hour."
+    for path in Path(folder).rglob('.unfinished-*'):
+        if time.time() - path.stat().st_mtime > 3600: path.unlink(missing_ok=True)
 
 # %% ../nbs/01_data.ipynb #27d57c6c
 def cache_folder() -> Path:

@@ -220,7 +220,7 @@ def save_generator(
     data = save(tensors, {'colorization': json.dumps(header)})
     with atomic_write(path) as unfinished: unfinished.write_bytes(data)
 
-# %% ../nbs/06_training.ipynb #5d341d7f
+# %% ../nbs/06_training.ipynb #bc303c7a
 def read_header(
     path: str | Path, # a file of `save_generator`
 ) -> dict: # 'architecture', 'arguments', 'version' and what else was saved
@@ -228,7 +228,7 @@ def read_header(
     from safetensors import safe_open
     if not Path(path).is_file(): raise FileNotFoundError(f"no weights file {path}")
     try:
-        with safe_open(path, 'pt') as file: return json.loads((file.metadata() or {})['colorization'])
+        with safe_open(path, 'pt') as file: return dict(json.loads((file.metadata() or {})['colorization']))
     except Exception as error:
         start = Path(path).open('rb').read(512).lstrip()
         if start[:1] == b'<': raise ValueError(f"{path} is a web page, not weights; get the file again") from error
@@ -236,7 +236,7 @@ def read_header(
             "this library reads the .safetensors files that `save_generator` writes") from error
         raise ValueError(f"{path} is not a weights file of this library, or is damaged ({error})") from error
 
-# %% ../nbs/06_training.ipynb #c6d91723
+# %% ../nbs/06_training.ipynb #1f218ece
 def load_generator(
     path: str | Path, # a file of `save_generator`
     device: str | torch.device = 'auto', # see `pick_device`
@@ -244,7 +244,7 @@ def load_generator(
     "Build the generator that a weights file describes, with its weights. Raises as `read_header`, and ValueError if they don't fit."
     from safetensors.torch import load_file
     header = read_header(path)
-    name = header.get('architecture')
+    name = str(header.get('architecture'))
     if name not in _ARCHITECTURES: raise ValueError(f"{path} holds a {name!r}; this version knows {', '.join(_ARCHITECTURES)}. Is a newer version out?")
     try:
         net_G = _ARCHITECTURES[name](**header['arguments'])

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from .colorize import Colorizer, small_lightness
 from .data import atomic_write
 
-# %% ../nbs/14_video.ipynb #12cb1e41
+# %% ../nbs/14_video.ipynb #17d2bb43
 class ColorMemory:
     "Smooths colours over time, where the lightness stays what it was."
     def __init__(self,
@@ -33,7 +33,7 @@ class ColorMemory:
         "Colours for the next frame."
         L = L.to(ab.device)
         if self.L is not None:
-            alike = torch.exp(-(torch.nn.functional.avg_pool2d(L - self.L, 3, 1, 1) / self.tolerance) ** 2)
+            alike = torch.exp(-(torch.nn.functional.avg_pool2d(L - self.L, 3, 1, 1, count_include_pad=False) / self.tolerance) ** 2)
             if alike.mean() >= self.cut: ab = torch.lerp(ab, self.ab, self.memory * alike)
         self.L, self.ab = L, ab
         return ab
@@ -47,7 +47,7 @@ def film_result(
     "MP4, M4V, MOV and MKV stay what they are, other films become MKV."
     return Path(path) if Path(path).suffix.lower() in ('.m4v', '.mkv', '.mov', '.mp4') else Path(path).with_suffix('.mkv')
 
-# %% ../nbs/14_video.ipynb #ae5b5dea
+# %% ../nbs/14_video.ipynb #da1b5b8b
 @patch
 @torch.no_grad()
 def colorize_frame(self: Colorizer,
@@ -62,63 +62,95 @@ def colorize_frame(self: Colorizer,
     image = Image.fromarray(np.ascontiguousarray(pixels))
     L = small_lightness(image, self.size)
     colored = av.VideoFrame.from_ndarray(np.array(self.paint(image, L, memory(L, self.predict_ab(L)))), format='rgb24')
-    colored.pts, colored.time_base = frame.pts, frame.time_base
+    colored.time_base = frame.time_base
     return colored
 
-# %% ../nbs/14_video.ipynb #1bbb071f
-def _add_picture(out, video, frame):
+# %% ../nbs/14_video.ipynb #9c52bd9e
+def _add_picture(out, video, frame, turned):
     "A stream of H.264 in the container `out` for colour versions of the stream `video`, whose first one is `frame`."
     stream = out.add_stream('libx264', rate=video.average_rate or 25, options={'crf': '18'})
     stream.width, stream.height = frame.width, frame.height
     stream.pix_fmt = 'yuv444p' if frame.width % 2 or frame.height % 2 else 'yuv420p'
     stream.codec_context.time_base = video.time_base
-    if video.sample_aspect_ratio: stream.codec_context.sample_aspect_ratio = video.sample_aspect_ratio
+    if shape := video.sample_aspect_ratio: stream.codec_context.sample_aspect_ratio = 1 / shape if turned else shape
     stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1 # BT.709, of HD
     return stream
 
 def _decoded(packet):
-    "The frames of a packet; none where it is damaged."
+    "The frames of a packet, or None where it is damaged."
     import av
     try: return packet.decode()
-    except av.error.InvalidDataError: return []
+    except av.error.InvalidDataError: return None
 
-# %% ../nbs/14_video.ipynb #36f93667
+# %% ../nbs/14_video.ipynb #5e16d9c9
+class _Clock:
+    "Ticks that only rise: those of a stream, moved on where they are missing or jump back."
+    def __init__(self, step): self.step, self.shift, self.last = max(1, step), 0, None
+    def __call__(self, ticks):
+        "The time for the next frame or packet, which says it is at `ticks` (or None)."
+        after = 0 if self.last is None else self.last + self.step
+        if ticks is None: ticks = after - self.shift
+        if self.last is not None and ticks + self.shift <= self.last: self.shift = after - ticks
+        self.last = ticks + self.shift
+        return self.last
+
+# %% ../nbs/14_video.ipynb #9bd5464f
 def _convert(film, out, colorizer, memory, name):
-    "Write the open `film` in colour, with its sound, into the open container `out`."
-    video, picture = film.streams.video[0], None
+    "Write the open `film` in colour, with its sound, into the open container `out`; returns what was lost, in words."
+    video, picture, damaged, waiting = film.streams.best('video'), None, 0, []
     video.thread_type = 'AUTO'
     sounds = {sound: out.add_stream_from_template(sound) for sound in film.streams.audio}
+    clocks = {sound: _Clock(1) for sound in sounds} | {video: _Clock(round(1 / (video.time_base * (video.average_rate or 25))))}
     total = video.frames or (round(film.duration / 1e6 * video.average_rate) if film.duration and video.average_rate else None)
     with tqdm(total=total, desc=name, unit='frame', leave=False) as bar:
-        waiting = []
         for packet in film.demux(video, *sounds):
-            if packet.stream is not video:
-                if packet.dts is not None: packet.stream = sounds[packet.stream]; waiting.append(packet)
+            if packet.stream is not video: waiting += _moved(packet, clocks[packet.stream], sounds)
+            elif (frames := _decoded(packet)) is None: damaged += 1
             else:
-                for frame in _decoded(packet):
+                for frame in frames:
                     colored = colorizer.colorize_frame(frame, memory, video.width, video.height)
-                    picture = picture or _add_picture(out, video, colored)
+                    colored.pts = clocks[video](frame.pts)
+                    picture = picture or _add_picture(out, video, colored, frame.rotation % 180)
                     out.mux(picture.encode(colored.reformat(format=picture.pix_fmt, dst_colorspace='ITU709')))
                     bar.update()
             if picture: out.mux(waiting); waiting = [] # the file begins when all of its streams are known
     if not picture: raise ValueError("it has no frame that can be decoded")
     out.mux(picture.encode())
+    begin, length = (film.start_time or 0) / 1e6, float(video.duration * video.time_base if video.duration else (film.duration or 0) / 1e6)
+    end = (frame.time or 0) - begin + float(1 / (video.average_rate or 25))
+    return f"its picture ends after {end:.1f} of {length:.1f} seconds" if end < .9 * length else f"{damaged} parts of it can't be read" if damaged else ''
 
-# %% ../nbs/14_video.ipynb #cf255157
+def _moved(packet, clock, sounds):
+    "A packet of sound, for the output; none for the empty one that ends a stream."
+    if packet.dts is None and not packet.size: return []
+    lag = (packet.pts or 0) - (packet.dts or 0) if packet.pts is not None and packet.dts is not None else 0
+    packet.dts = clock(packet.dts)
+    packet.pts, packet.stream = packet.dts + lag, sounds[packet.stream]
+    return [packet]
+
+# %% ../nbs/14_video.ipynb #33c92977
+def _open(path, mode='r'):
+    "Open a film with PyAV. `file:` and MP4 by name: no part of a file's name is taken for a protocol, and M4V may hold any sound."
+    import av
+    return av.open(f'file:{Path(path).absolute()}', mode, format='mp4' if mode == 'w' and Path(path).suffix.lower() == '.m4v' else None)
+
 def colorize_film(
     source: str | Path,
     target: str | Path, # `.mp4`, `.m4v`, `.mov` or `.mkv`, see `film_result`
     colorizer: Colorizer | None = None, # default: `Colorizer.from_pretrained()`
     memory: float = 0.8, # see `ColorMemory`
 ) -> Path: # the target
-    "Write a film in colour (H.264), with its sound as it is. Raises ValueError, naming the file, if it can't be read; an unfinished target is never left behind."
+    "Write a film in colour (H.264), with its sound as it is. Raises ValueError, naming the file, if it can't be read, or in the end, if parts of it couldn't."
     import av
-    if not Path(source).is_file(): raise ValueError(f"{source} can't be read as a film: there is no such file")
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
     try:
-        with av.open(str(source)) as film:
+        if not Path(source).is_file(): raise ValueError("there is no such file")
+        if Path(target).exists() and Path(target).samefile(source): raise ValueError("it would be replaced by its result; choose another name for that")
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        with _open(source) as film:
             if not film.streams.video: raise ValueError("it has no picture")
-            with atomic_write(target) as unfinished, av.open(str(unfinished), 'w') as out:
-                _convert(film, out, colorizer or Colorizer.from_pretrained(), ColorMemory(memory), Path(source).name)
-    except (av.error.FFmpegError, ValueError) as error: raise ValueError(f"{source} can't be colorized: {error}") from error
+            with atomic_write(target) as unfinished, _open(unfinished, 'w') as out:
+                out.metadata.update(film.metadata)
+                lost = _convert(film, out, colorizer or Colorizer.from_pretrained(), ColorMemory(memory), Path(source).name)
+        if lost: raise ValueError(f"{lost}; what could be read is in {target}")
+    except (av.error.FFmpegError, ValueError) as error: raise ValueError(f"{source} can't be colorized: {getattr(error, 'strerror', None) or error}") from error
     return Path(target)

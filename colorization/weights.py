@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WEIGHTS', 'Weights', 'download_weights', 'weights_file', 'export_onnx']
 
-# %% ../nbs/12_weights.ipynb #3bf13c49
+# %% ../nbs/12_weights.ipynb #1342ae1a
 import hashlib, shutil
 from dataclasses import dataclass
 from importlib.metadata import metadata
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 import colorization
-from .data import atomic_write, cache_folder
+from .data import atomic_write, cache_folder, remove_unfinished
 
 @dataclass(frozen=True)
 class Weights:
@@ -55,7 +55,7 @@ def _check(name, path):
 def _way_out(name):
     return f"Try again later, or get the file from {_source(name)} in another way and pass its path in place of the name"
 
-# %% ../nbs/12_weights.ipynb #dbeec6df
+# %% ../nbs/12_weights.ipynb #65bd57e9
 def download_weights(
     name: str, # in `WEIGHTS`
     cache_dir: str | Path | None = None, # default: `cache_folder()`/weights
@@ -66,11 +66,13 @@ def download_weights(
     file = Path(cache_dir or cache_folder()/'weights')/f'{name}-{wanted.sha256[:12]}.safetensors'
     if file.is_file() and _sha256(file) == wanted.sha256: return file
     file.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(file.parent)
     free = shutil.disk_usage(file.parent).free
     if free < wanted.size: raise OSError(f"no room for the weights {name!r} in {file.parent}: they take {wanted.size / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free")
     with atomic_write(file) as unfinished:
         try:
-            with open(unfinished, 'wb') as out: gdown.download(**{'url' if '://' in source else 'id': source}, output=out, quiet=True)
+            with open(unfinished, 'wb') as out: gdown.download(**{'url' if '://' in source else 'id': source}, output=out, quiet=True, timeout=30)
+        except requests.HTTPError as error: raise OSError(f"no weights {name!r}: the server refused ({error}). {_way_out(name)}") from error
         except requests.RequestException as error: raise OSError(f"no weights {name!r}: {source} can't be reached ({error}). {_way_out(name)}") from error
         except OSError as error: raise OSError(f"no weights {name!r}: they can't be written to {file.parent} ({error}). Make room there, or set XDG_CACHE_HOME to a folder with more") from error
         except Exception as error: raise OSError(f"no weights {name!r}: {source} did not send them ({error}). {_way_out(name)}") from error
@@ -87,7 +89,7 @@ def weights_file(
     if Path(name_or_path).is_file(): return Path(name_or_path)
     raise FileNotFoundError(f"no weights {name!r}: neither a file nor one of {', '.join(WEIGHTS)}")
 
-# %% ../nbs/12_weights.ipynb #b68496ce
+# %% ../nbs/12_weights.ipynb #4667aca5
 def export_onnx(
     net_G: torch.nn.Module, # as `load_generator` returns it
     path: str | Path, # `.onnx`
@@ -96,7 +98,7 @@ def export_onnx(
     try: import onnx, onnxscript
     except ImportError as error: raise ImportError("export to ONNX takes two more packages: pip install onnx onnxscript") from error
     step, device = net_G.multiple, next(net_G.parameters()).device
-    rows, columns = (step * torch.export.Dim(name, min=2) for name in ('rows', 'columns'))
+    rows, columns = (step * torch.export.Dim(name, min=2) for name in ('rows', 'columns')) # from 1, the exporter would take it for a constant; the file takes 1 too
     example = torch.zeros(2, 1, 2 * step, 3 * step, device=device)
     with atomic_write(path) as unfinished:
         torch.onnx.export(net_G, (example,), unfinished, input_names=['L'], output_names=['ab'], dynamo=True, external_data=False, verbose=False,
