@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['open_photo', 'small_lightness', 'color_slope', 'guided_upsample', 'Colorizer']
 
-# %% ../nbs/11_colorize.ipynb #9229651c
-import warnings
+# %% ../nbs/11_colorize.ipynb #26cf7948
+import os, warnings
 from collections import defaultdict
 from io import BytesIO
 from pathlib import Path
@@ -65,11 +65,11 @@ def _from_srgb(image, icc):
     if icc: image.info['icc_profile'] = icc
     return image
 
-# %% ../nbs/11_colorize.ipynb #d67fa9d1
+# %% ../nbs/11_colorize.ipynb #6465e9e6
 def _load(photo):
     "A file, an image or an array as an image, upright."
     if isinstance(photo, (str, Path)):
-        if not Path(photo).is_file(): raise ValueError("there is no such file")
+        if not Path(photo).is_file(): raise ValueError("it is no regular file, or a link to none" if os.path.lexists(photo) else "there is no such file")
         photo = Image.open(photo)
     elif isinstance(photo, np.ndarray): photo = _from_array(photo)
     elif not isinstance(photo, Image.Image): raise TypeError(f"expected a path, a PIL image or an array, not a {type(photo).__name__}")
