@@ -149,7 +149,7 @@ def guided_upsample(
     ab, slope, coarse_L = _enlarged_rows(torch.cat([small_ab, slope, small_L], 1), top, top + rows, height or rows, width).split((2, 2, 1), 1)
     return ab + slope * (L - coarse_L)
 
-# %% ../nbs/11_colorize.ipynb #9d6a2aeb
+# %% ../nbs/11_colorize.ipynb #22f7da88
 class Colorizer:
     "Puts colour into photos with a trained generator."
     def __init__(self,
@@ -161,6 +161,7 @@ class Colorizer:
         if not 0 <= saturation <= 10: raise ValueError(f"saturation must be between 0 and 10, not {saturation}")
         self.net_G, self.size, self.saturation = net_G, size, saturation
 
+# %% ../nbs/11_colorize.ipynb #3a1289a2
 @patch(cls_method=True)
 def from_pretrained(cls: Colorizer,
     name_or_path: str | Path = 'resnet_unet', # a name in `WEIGHTS` (also 'resnet_unet_l1', 'baseline'), or a file of `save_generator`
@@ -205,7 +206,7 @@ def paint(self: Colorizer,
         result.paste(Image.fromarray(rgb_to_uint8(linear_to_srgb(light))[0].permute(1, 2, 0).cpu().numpy()), (0, top))
     return result
 
-# %% ../nbs/11_colorize.ipynb #4eb6754c
+# %% ../nbs/11_colorize.ipynb #cc14ca7c
 @patch
 def colorize_batch(self: Colorizer,
     photos: list[str | Path | Image.Image | np.ndarray], # see `open_photo`; of colour photos only the lightness is used
@@ -223,6 +224,7 @@ def colorize_batch(self: Colorizer,
             if alpha: results[i].putalpha(alpha)
     return [results[i] for i in range(len(opened))]
 
+# %% ../nbs/11_colorize.ipynb #77be9a0d
 @patch
 def colorize(self: Colorizer,
     photo: str | Path | Image.Image | np.ndarray, # see `open_photo`; of a colour photo only the lightness is used

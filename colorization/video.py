@@ -94,7 +94,23 @@ class _Clock:
         self.last = ticks + self.shift
         return self.last
 
-# %% ../nbs/14_video.ipynb #9bd5464f
+# %% ../nbs/14_video.ipynb #7b9ac0a1
+def _moved(packet, clock, sounds):
+    "A packet of sound, for the output; none for the empty one that ends a stream."
+    if packet.dts is None and not packet.size: return []
+    lag = 0 if None in (packet.pts, packet.dts) else packet.pts - packet.dts
+    packet.dts = clock(packet.dts)
+    packet.pts, packet.stream = packet.dts + lag, sounds[packet.stream]
+    return [packet]
+
+# %% ../nbs/14_video.ipynb #471371e5
+def _cut_off(film, video, frame):
+    "In words, by how much the `film` ends too early, if `frame` is its last; empty if it doesn't."
+    length = float(video.duration * video.time_base if video.duration else (film.duration or 0) / 1e6)
+    end = (frame.time or 0) - (film.start_time or 0) / 1e6 + float(1 / (video.average_rate or 25))
+    return f"its picture ends after {end:.1f} of {length:.1f} seconds" if end < 0.9 * length else ''
+
+# %% ../nbs/14_video.ipynb #769ee091
 def _convert(film, out, colorizer, memory, name):
     "Write the open `film` in colour, with its sound, into the open container `out`; returns what was lost, in words."
     video, picture, damaged, waiting = film.streams.best('video'), None, 0, []
@@ -116,24 +132,15 @@ def _convert(film, out, colorizer, memory, name):
             if picture: out.mux(waiting); waiting = [] # the file begins when all of its streams are known
     if not picture: raise ValueError("it has no frame that can be decoded")
     out.mux(picture.encode())
-    begin, length = (film.start_time or 0) / 1e6, float(video.duration * video.time_base if video.duration else (film.duration or 0) / 1e6)
-    end = (frame.time or 0) - begin + float(1 / (video.average_rate or 25))
-    return f"its picture ends after {end:.1f} of {length:.1f} seconds" if end < .9 * length else f"{damaged} parts of it can't be read" if damaged else ''
+    return f"{damaged} parts of it can't be read" if damaged else _cut_off(film, video, frame)
 
-def _moved(packet, clock, sounds):
-    "A packet of sound, for the output; none for the empty one that ends a stream."
-    if packet.dts is None and not packet.size: return []
-    lag = (packet.pts or 0) - (packet.dts or 0) if packet.pts is not None and packet.dts is not None else 0
-    packet.dts = clock(packet.dts)
-    packet.pts, packet.stream = packet.dts + lag, sounds[packet.stream]
-    return [packet]
-
-# %% ../nbs/14_video.ipynb #33c92977
+# %% ../nbs/14_video.ipynb #ee8a3484
 def _open(path, mode='r'):
     "Open a film with PyAV. `file:` and MP4 by name: no part of a file's name is taken for a protocol, and M4V may hold any sound."
     import av
     return av.open(f'file:{Path(path).absolute()}', mode, format='mp4' if mode == 'w' and Path(path).suffix.lower() == '.m4v' else None)
 
+# %% ../nbs/14_video.ipynb #8b5e30ce
 def colorize_film(
     source: str | Path,
     target: str | Path, # `.mp4`, `.m4v`, `.mov` or `.mkv`, see `film_result`
