@@ -188,7 +188,7 @@ def predict_ab(self: Colorizer,
     padded = F.pad(L, (0, -w % self.net_G.multiple, 0, -h % self.net_G.multiple), mode='reflect')
     return self.net_G(padded.to(next(self.net_G.parameters()).device))[..., :h, :w] * self.saturation
 
-# %% ../nbs/11_colorize.ipynb #26033299
+# %% ../nbs/11_colorize.ipynb #367719e3
 @patch
 @torch.no_grad()
 def paint(self: Colorizer,
@@ -198,7 +198,8 @@ def paint(self: Colorizer,
 ) -> Image.Image: # RGB, of the image's size
     "The image's lightness with the small copy's colours, enlarged by `guided_upsample`."
     result, rows = Image.new('RGB', image.size), max(1, 100_000 // image.width)
-    small_L, slope = small_L.to(small_ab.device), color_slope(small_L.to(small_ab.device), small_ab)
+    small_L = small_L.to(small_ab.device)
+    slope = color_slope(small_L, small_ab)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         L = rgb_to_lab(_to_tensor(strip).to(small_ab.device))[0]

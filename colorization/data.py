@@ -7,10 +7,11 @@ __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'fi
            'train_val_photos', 'BadPhoto', 'load_photo', 'atomic_write', 'remove_unfinished', 'cache_folder',
            'PhotoCache', 'ColorizationDataset', 'pick_device', 'LabDataLoader', 'make_dataloaders']
 
-# %% ../nbs/01_data.ipynb #adcc2e29
+# %% ../nbs/01_data.ipynb #a7790393
 import hashlib, importlib.util, json, os, shutil, time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -60,7 +61,7 @@ def show_photos(
         if i < len(titles): ax.set_title(titles[i], fontsize=8)
     return fig
 
-# %% ../nbs/01_data.ipynb #3163b8cc
+# %% ../nbs/01_data.ipynb #6db0dbd0
 _SUFFIXES = set('.avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tga .tif .tiff .webp'.split())
 
 def find_photos(
@@ -72,7 +73,8 @@ def find_photos(
     folder = Path(folder)
     if not folder.is_dir(): raise NotADirectoryError(f"{folder} is not a folder of photos")
     def stop(error): raise error
-    found = [Path(parent)/name for parent, folders, names in os.walk(folder, onerror=onerror or stop) if recursive or Path(parent) == folder for name in names]
+    walk = islice(os.walk(folder, onerror=onerror or stop), None if recursive else 1)
+    found = [Path(parent)/name for parent, _, names in walk for name in names]
     paths = sorted((p for p in found if p.suffix.lower() in _SUFFIXES and p.name[0] != '.'), key=Path.as_posix)
     if not paths: raise FileNotFoundError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
     return paths
