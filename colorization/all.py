@@ -19,5 +19,7 @@ from .weights import *
 from .colorize import *
 from .video import *
 from .command import *
+from .shards import *
+from .train import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]

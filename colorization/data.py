@@ -10,14 +10,14 @@ __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'fi
 # %% ../nbs/01_data.ipynb #a7790393
 import hashlib, importlib.util, json, os, shutil, time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np, torch
 from PIL import Image, ImageOps
-from torch.utils.data import DataLoader, Dataset, default_convert
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_convert
 from tqdm import tqdm
 
 from .lab import rgb_to_lab
@@ -227,7 +227,7 @@ def _build_cache(file, paths, size, n_workers):
 
 def _report(rejected, total):
     "Print which of `total` photos were left out, and why."
-    if rejected: print(f"left out {len(rejected)} of {total} photos (all of them: `rejected` of the PhotoCache)")
+    if rejected: print(f"left out {len(rejected)} of {total} photos (all of them are in `rejected`)")
     for path, why in list(rejected.items())[:10]: print(f"  {path.name}: {why.replace(str(path), path.name)}")
 
 # %% ../nbs/01_data.ipynb #e3bcbf24
@@ -266,14 +266,17 @@ def pick_device(
 # %% ../nbs/01_data.ipynb #426a1726
 class LabDataLoader(DataLoader):
     "A DataLoader over a `ColorizationDataset` that moves batches of bytes to `device` and makes {'L', 'ab'} of them there."
-    def __init__(self, dataset: ColorizationDataset, device: torch.device, **kwargs):
+    def __init__(self, dataset: ColorizationDataset, device: torch.device, process_index: int = 0, num_processes: int = 1, **kwargs):
         super().__init__(dataset.photos, collate_fn=default_convert, **kwargs)
-        self.device, self.mirror = device, dataset.split == 'train'
+        self.device, self.mirror, self.process_index, self.num_processes = device, dataset.split == 'train', process_index, num_processes
     def __iter__(self):
         for rgb in super().__iter__():
             rgb = rgb.to(self.device, non_blocking=True)
-            if self.mirror: rgb = torch.where((torch.rand(len(rgb), 1, 1, 1) < 0.5).to(self.device), rgb.flip(-1), rgb)
+            if self.mirror: rgb = torch.where(self._coins(len(rgb)).to(self.device), rgb.flip(-1), rgb)
             yield dict(zip(('L', 'ab'), rgb_to_lab(rgb)))
+    def _coins(self, n):
+        "Which of this process's `n` photos to mirror; all processes toss for the whole batch, so that they stay in step."
+        return torch.rand(self.num_processes, n, 1, 1, 1)[self.process_index] < 0.5
 
 # %% ../nbs/01_data.ipynb #35465d80
 def make_dataloaders(
@@ -281,9 +284,16 @@ def make_dataloaders(
     n_workers: int | None = None, # threads that decode photos the first time; default: one a core
     pin_memory: bool = True, # page-locked memory, for faster copies to a CUDA device
     device: str | torch.device = 'auto', # where batches are made, see `pick_device`
+    accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
     **kwargs, # for `ColorizationDataset`: `paths`, `split`, `size`, `cache_dir`
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
     "A loader of one split: shuffled and mirrored for training, in order for validation."
-    dataset, device = ColorizationDataset(n_workers=n_workers, **kwargs), pick_device(device)
-    return LabDataLoader(dataset, device, batch_size=batch_size, shuffle=dataset.split == 'train',
-                         pin_memory=pin_memory and device.type == 'cuda')
+    with accelerator.local_main_process_first() if accelerator else nullcontext(): # one decodes, the others find its cache
+        dataset = ColorizationDataset(n_workers=n_workers, **kwargs)
+    device, shuffle = accelerator.device if accelerator else pick_device(device), dataset.split == 'train'
+    pin_memory = pin_memory and device.type == 'cuda'
+    if not accelerator: return LabDataLoader(dataset, device, batch_size=batch_size, shuffle=shuffle, pin_memory=pin_memory)
+    from accelerate.data_loader import BatchSamplerShard
+    part = dict(num_processes=accelerator.num_processes, process_index=accelerator.process_index)
+    batches = BatchSampler((RandomSampler if shuffle else SequentialSampler)(dataset.photos), batch_size, drop_last=False)
+    return LabDataLoader(dataset, device, batch_sampler=BatchSamplerShard(batches, split_batches=True, **part), pin_memory=pin_memory, **part)

@@ -7,6 +7,7 @@ __all__ = ['pretrain_generator']
 
 # %% ../nbs/09_strategy.ipynb #3733920c
 import math, time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from torch import nn, optim
 
 from .metrics import evaluate
 from .training import (AverageMeter, average_weights, fast_dtype, fast_memory_format,
-                                   _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint)
+                                   _batch_size, _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint)
 
 # %% ../nbs/09_strategy.ipynb #eb0cd519
 def _warm_up_and_cosine(opt, steps):
@@ -23,18 +24,19 @@ def _warm_up_and_cosine(opt, steps):
     return optim.lr_scheduler.LambdaLR(opt, lambda step: min(1, (step + 1) / rise) * (1 + math.cos(math.pi * min(1, step / steps))) / 2)
 
 # %% ../nbs/09_strategy.ipynb #a07f1c78
-def _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, net_G, opt, schedule, scaler, ema=None):
+def _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, net_G, opt, schedule, scaler, ema=None):
     "One epoch: returns its number, size in pixels, mean loss and seconds."
     device, meter, began = next(net_G.parameters()).device, AverageMeter(), time.time()
     net_G.train()
     for step, data in enumerate(dl, 1):
         L, ab = (data[name].to(device, memory_format=fast_memory_format(device)) for name in ('L', 'ab'))
-        with torch.autocast(device.type, dtype, enabled=dtype is not None): painted = net_G(L)
-        loss = criterion(painted.float(), ab)
-        opt.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(opt)
-        scaler.update()
+        with accelerator.accumulate() if accelerator else nullcontext():
+            with torch.autocast(device.type, dtype, enabled=dtype is not None): painted = net_G(L)
+            loss = criterion(painted.float(), ab)
+            scaler.scale(loss).backward()
+            scaler.step(opt)
+            opt.zero_grad()
+            scaler.update()
         schedule.step()
         if ema: ema.update_parameters(net_G)
         meter.update(loss, len(L))
@@ -47,7 +49,7 @@ def _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, net_G, opt, sc
 def _pretraining_settings(loaders, opt, ema_decay, dtype, device):
     "The settings of a run, for the header of its weights."
     return dict(sizes=[getattr(getattr(dl, 'dataset', None), 'size', None) for dl in loaders], photos=len(getattr(loaders[0], 'dataset', ())),
-                batch_sizes=[getattr(dl, 'batch_size', None) for dl in loaders], lr=[group['initial_lr'] for group in opt.param_groups],
+                batch_sizes=[_batch_size(dl) for dl in loaders], lr=[group['initial_lr'] for group in opt.param_groups],
                 ema_decay=ema_decay, dtype=str(dtype), device=device.type)
 
 # %% ../nbs/09_strategy.ipynb #ddac0ed1
@@ -61,6 +63,7 @@ def pretrain_generator(
     checkpoint_dir: str | Path | None = None, # where to save after each epoch, and to continue from
     ema_decay: float = 0.999, # see `average_weights`; 0 for no average
     dtype: torch.dtype | None | str = 'auto', # of autocast: None for plain float32; 'auto': `fast_dtype`
+    accelerator=None, # an `accelerate.Accelerator` whose processes train together, see [notebook 16](16_train.ipynb)
 ) -> list[dict]: # for each epoch its size, mean loss, validation numbers, and seconds
     "Train a generator without a judge, with a learning rate that rises, then falls along a cosine. Raises FloatingPointError if the loss is NaN or infinite."
     loaders = list(train_dl) if isinstance(train_dl, (list, tuple)) else [train_dl] * epochs
@@ -72,9 +75,9 @@ def pretrain_generator(
     parts = dict(net_G=net_G, opt=opt, schedule=_warm_up_and_cosine(opt, sum(map(len, loaders))), scaler=scaler) | (dict(ema=ema) if ema else {})
     generator = ema.module if ema else net_G
     history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
-    def train(dl, epoch, bar): return _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, **parts)
+    def train(dl, epoch, bar): return _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, **parts)
     def measure(): return evaluate(generator, val_dl) if val_dl is not None else {}
     def save(): _save_checkpoint(checkpoint, generator, parts, history, _pretraining_settings(loaders, opt, ema_decay, dtype, device))
-    _run_epochs(history, loaders, train, measure, save if checkpoint else None)
+    _run_epochs(history, loaders, train, measure, save if checkpoint else None, accelerator)
     net_G.load_state_dict(generator.state_dict())
     return history

@@ -8,7 +8,8 @@ __all__ = ['fast_dtype', 'fast_memory_format', 'MainModel', 'average_weights', '
            'train_model', 'plot_losses', 'pick_recipe']
 
 # %% ../nbs/06_training.ipynb #3ab06f68
-import json, math, os, time
+import json, math, os, time, warnings
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +37,7 @@ def fast_dtype(
     if device.type == 'cpu' and hasattr(torch.cpu, 'get_capabilities'):
         capabilities = torch.cpu.get_capabilities()
         if capabilities.get('amx_bf16') or capabilities.get('avx512_bf16') or capabilities.get('bf16'): return torch.bfloat16
+        warnings.warn('this CPU has no bfloat16 units: float32 it is, about twice as slow')
     return None
 
 # %% ../nbs/06_training.ipynb #121390db
@@ -116,9 +118,9 @@ def backward_G(self: MainModel):
 def optimize_D(self: MainModel):
     "The discriminator's half of a step, on what `forward` has painted."
     self.net_D.train().requires_grad_(True)
-    self.opt_D.zero_grad()
     self.backward_D()
     self.scaler.step(self.opt_D)
+    self.opt_D.zero_grad()
 
 @patch
 def optimize(self: MainModel):
@@ -127,9 +129,9 @@ def optimize(self: MainModel):
     self.forward()
     self.optimize_D()
     self.net_D.requires_grad_(False)
-    self.opt_G.zero_grad()
     self.backward_G()
     self.scaler.step(self.opt_G)
+    self.opt_G.zero_grad()
     self.scaler.update()
     if self.ema_G: self.ema_G.update_parameters(self.net_G)
 
@@ -295,9 +297,13 @@ def _check_finite(model, meters, epoch, checkpoint):
         + "Try smaller learning rates or float32 (dtype=None).")
 
 # %% ../nbs/06_training.ipynb #1c125fc6
+def _batch_size(dl):
+    "Photos in a batch, of all processes together; None for something else than a DataLoader."
+    return getattr(getattr(dl, 'batch_sampler', None), 'batch_size', None)
+
 def _settings(model, train_dl, epochs, decay_epochs, warmup_epochs):
     "The settings of a training run, for the header of its weights."
-    return dict(epochs=epochs, decay_epochs=decay_epochs, warmup_epochs=warmup_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=getattr(train_dl, 'batch_size', None),
+    return dict(epochs=epochs, decay_epochs=decay_epochs, warmup_epochs=warmup_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=_batch_size(train_dl),
                 lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, ema_decay=model.ema_decay, dtype=str(model.dtype), device=model.device.type)
 
 # %% ../nbs/06_training.ipynb #f80e4a6b
@@ -306,15 +312,32 @@ def _scale_learning_rates(model, factor):
     for opt, lr in ((model.opt_G, model.lr_G), (model.opt_D, model.lr_D)):
         for group in opt.param_groups: group['lr'] = lr * factor
 
+# %% ../nbs/06_training.ipynb #64326359
+def _same_chance(accelerator):
+    "Let all processes draw the random numbers of the first."
+    if not accelerator: return
+    from accelerate.utils import synchronize_rng_states
+    synchronize_rng_states(['torch'])
+
+def _row_of_all(row, measure, accelerator):
+    "One row for all processes: the means of their numbers, and what the first of them measures."
+    if not accelerator: return row | measure()
+    from accelerate.utils import broadcast_object_list, gather_object
+    rows = gather_object([row])
+    row = {k: sum(r[k] for r in rows) / len(rows) if isinstance(v, float) else v for k, v in row.items()}
+    return broadcast_object_list([row | measure() if accelerator.is_main_process else None])[0]
+
 # %% ../nbs/06_training.ipynb #80efb643
-def _run_epochs(history, loaders, train, measure, save):
+def _run_epochs(history, loaders, train, measure, save, accelerator=None):
     "Add a row to `history` for each further epoch, of `train(loader, epoch, bar)` and `measure()`; then `save()`, if there is one."
-    with tqdm(total=sum(map(len, loaders)), initial=sum(map(len, loaders[:len(history)])), unit='step') as bar:
+    first = accelerator is None or accelerator.is_main_process
+    with tqdm(total=sum(map(len, loaders)), initial=sum(map(len, loaders[:len(history)])), unit='step', disable=not first) as bar:
         for epoch, dl in enumerate(loaders[len(history):], len(history) + 1):
             bar.set_description(f'epoch {epoch}/{len(loaders)}')
-            history.append(train(dl, epoch, bar) | measure())
-            tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
-            if save: save()
+            _same_chance(accelerator)
+            history.append(_row_of_all(train(dl, epoch, bar), measure, accelerator))
+            if first: tqdm.write('  '.join(f'{k} {v:.4g}' for k, v in history[-1].items()))
+            if save and first: save()
     return history
 
 # %% ../nbs/06_training.ipynb #b5a794ad
@@ -330,30 +353,32 @@ def train_model(
     warmup_epochs: int = 0, # the first epochs, in which only the discriminator learns
     keep_generators: bool = False, # also keep the generator of each epoch, as `epoch_NNN.safetensors`
     classifier: ImageNetClassifier | None = None, # for two more validation numbers, see `evaluate`
+    accelerator=None, # an `accelerate.Accelerator` whose processes train together, see [notebook 16](16_train.ipynb)
 ) -> list[dict]: # for each epoch its mean losses, validation numbers and seconds
     "Train, with pictures, validation numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
     checkpoint, parts = _checkpoint_file(checkpoint_dir, model.net_G), dict(model=model, opt_G=model.opt_G, opt_D=model.opt_D, scaler=model.scaler)
     if display_every and display_data is None and val_dl is not None: display_data = next(iter(val_dl))
     history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
     training = _settings(model, train_dl, epochs, decay_epochs, warmup_epochs)
+    if accelerator and not accelerator.is_main_process: display_every = 0
     def train(dl, epoch, bar):
         _scale_learning_rates(model, min(1, (epochs + 1 - epoch) / (decay_epochs + 1)))
-        return _train_epoch(model, dl, epoch, epoch <= warmup_epochs, display_every, display_data, checkpoint, bar)
+        return _train_epoch(model, dl, epoch, epoch <= warmup_epochs, display_every, display_data, checkpoint, bar, accelerator)
     def measure(): return evaluate(model.generator, val_dl, classifier) if val_dl is not None else {}
     def save():
         if keep_generators: save_generator(model.generator, checkpoint.with_name(f'epoch_{len(history):03}.safetensors'), training=training, metrics=history[-1])
         _save_checkpoint(checkpoint, model.generator, parts, history, training)
-    return _run_epochs(history, [train_dl] * epochs, train, measure, save if checkpoint else None)
+    return _run_epochs(history, [train_dl] * epochs, train, measure, save if checkpoint else None, accelerator)
 
 # %% ../nbs/06_training.ipynb #741ff4ca
-def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, checkpoint, bar):
+def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, checkpoint, bar, accelerator=None):
     "One epoch, perhaps of the discriminator only: returns its number, mean losses and seconds."
     import matplotlib.pyplot as plt
     meters, began = create_loss_meters(), time.time()
     if only_D: meters = {name: meters[name] for name in ('loss_D_fake', 'loss_D_real', 'loss_D')}
     for step, data in enumerate(train_dl, (epoch - 1) * len(train_dl) + 1):
         model.setup_input(data)
-        model.warm_up_D() if only_D else model.optimize()
+        with accelerator.accumulate() if accelerator else nullcontext(): model.warm_up_D() if only_D else model.optimize()
         update_losses(model, meters, len(data['L']))
         bar.update()
         if step % 50 == 0: _check_finite(model, meters, epoch, checkpoint)
