@@ -31,6 +31,6 @@ setup(
     package_data={cfg["lib_path"]: ["weights/*"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split()},
+    extras_require={name: cfg[f"{name}_requirements"].split() for name in ("dev", "web")},
     entry_points={"console_scripts": cfg["console_scripts"].split()},
 )

@@ -21,5 +21,6 @@ from .video import *
 from .command import *
 from .shards import *
 from .train import *
+from .web import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]

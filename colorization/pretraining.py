@@ -63,7 +63,7 @@ def pretrain_generator(
     checkpoint_dir: str | Path | None = None, # where to save after each epoch, and to continue from
     ema_decay: float = 0.999, # see `average_weights`; 0 for no average
     dtype: torch.dtype | None | str = 'auto', # of autocast: None for plain float32; 'auto': `fast_dtype`
-    accelerator=None, # an `accelerate.Accelerator` whose processes train together, see [notebook 16](16_train.ipynb)
+    accelerator=None, # an `accelerate.Accelerator` whose processes train together, see notebook 17
 ) -> list[dict]: # for each epoch its size, mean loss, validation numbers, and seconds
     "Train a generator without a judge, with a learning rate that rises, then falls along a cosine. Raises FloatingPointError if the loss is NaN or infinite."
     loaders = list(train_dl) if isinstance(train_dl, (list, tuple)) else [train_dl] * epochs

@@ -353,7 +353,7 @@ def train_model(
     warmup_epochs: int = 0, # the first epochs, in which only the discriminator learns
     keep_generators: bool = False, # also keep the generator of each epoch, as `epoch_NNN.safetensors`
     classifier: ImageNetClassifier | None = None, # for two more validation numbers, see `evaluate`
-    accelerator=None, # an `accelerate.Accelerator` whose processes train together, see [notebook 16](16_train.ipynb)
+    accelerator=None, # an `accelerate.Accelerator` whose processes train together, see notebook 17
 ) -> list[dict]: # for each epoch its mean losses, validation numbers and seconds
     "Train, with pictures, validation numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
     checkpoint, parts = _checkpoint_file(checkpoint_dir, model.net_G), dict(model=model, opt_G=model.opt_G, opt_D=model.opt_D, scaler=model.scaler)

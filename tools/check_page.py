@@ -1,0 +1,128 @@
+"""Visit the page of `colorize-web` with a real Chromium: upload, slider, download, a broken file, ten visits at once, and nothing left behind.
+
+Run as `python tools/check_page.py [FOLDER]`; screenshots go to FOLDER. Needs `pip install playwright` and a Chromium (Debian: `apt-get install chromium`).
+"""
+import io
+import shutil
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from colorization.data import black_and_white_photos, sample_photos
+from colorization.lab import rgb_to_lab
+from colorization.web import open_page
+
+shots = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+camera, cat = black_and_white_photos()[1], sample_photos()[1]
+
+
+def lightness(image):
+    "L* of a PIL image."
+    return rgb_to_lab(torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1))[0] * 50 + 50
+
+
+def browser(playwright):
+    return playwright.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=["--no-sandbox"])
+
+
+def shoot(tab, name):
+    if shots:
+        shots.mkdir(parents=True, exist_ok=True)
+        tab.screenshot(path=shots / f"{name}.png", full_page=True)
+
+
+def colorize(tab, paths):
+    "Upload photos, press the button, wait for the answer."
+    tab.locator("#photos input[type=file]").set_input_files([str(p) for p in paths])
+    tab.get_by_text(Path(paths[0]).stem, exact=False).first.wait_for()
+    tab.wait_for_timeout(500)
+    tab.locator("#colorize").click()
+    tab.wait_for_function("document.querySelector('#answer')?.innerText.trim()", timeout=120_000)
+
+
+def download(tab, name):
+    "The bytes behind the download link of a result."
+    with tab.expect_download() as waiting:
+        tab.locator(f"#results a[download*='{name}']").first.click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def one_visit(url, broken):
+    "Two photos and a broken file, on a desktop; then the same page on a phone."
+    with sync_playwright() as playwright:
+        chromium = browser(playwright)
+        tab = chromium.new_page(viewport=dict(width=1280, height=900))
+        elsewhere = []
+        tab.on("request", lambda request: None if request.url.startswith((url, "data:", "blob:")) else elsewhere.append(request.url))
+        tab.goto(url)
+        tab.locator("#colorize").wait_for()
+        shoot(tab, "page_empty")
+        colorize(tab, [camera, cat, broken])
+        tab.locator("#slider img").first.wait_for()
+        tab.wait_for_timeout(1000)
+        shoot(tab, "page_done")
+        answer = tab.locator("#answer").inner_text()
+        assert "2 colorized" in answer and "broken.jpg" in answer, answer
+        handle = tab.locator("#slider .inner, #slider .outer").first.bounding_box()
+        x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+        before = tab.locator("#slider").screenshot()
+        tab.mouse.move(x, y), tab.mouse.down(), tab.mouse.move(x - 150, y, steps=5), tab.mouse.up()
+        tab.wait_for_timeout(500)
+        assert tab.locator("#slider").screenshot() != before, "the slider doesn't move"
+        for name, original in ("camera.png", camera), ("chelsea.png", cat):
+            result = Image.open(io.BytesIO(download(tab, name)))
+            assert result.size == Image.open(original).size, name
+            difference = (lightness(result) - lightness(Image.open(original))).abs().mean()
+            assert difference < 0.5, f"{name}: lightness differs by {difference:.2f}"
+        tab.set_viewport_size(dict(width=390, height=844))
+        tab.wait_for_timeout(500)
+        shoot(tab, "page_phone")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 400, "the page is wider than a phone"
+        chromium.close()
+    assert not elsewhere, f"the page asks other hosts: {elsewhere}"
+
+
+def quick_visit(url, path):
+    "A visit of one photo; returns what was downloaded."
+    with sync_playwright() as playwright:
+        chromium = browser(playwright)
+        tab = chromium.new_page()
+        tab.goto(url)
+        colorize(tab, [path])
+        data = download(tab, path.name)
+        chromium.close()
+    return data
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder, page = Path(folder), open_page()
+        (folder / "broken.jpg").write_text("not a photo")
+        one_visit(page.local_url, folder / "broken.jpg")
+        print("upload, slider, download, a broken file: as they should be")
+        photos = [folder / f"photo{i}.png" for i in range(10)]
+        for i, path in enumerate(photos):
+            Image.new("L", (200 + i, 100), 30 + 20 * i).save(path)
+        with ThreadPoolExecutor(10) as pool:
+            results = list(pool.map(lambda path: quick_visit(page.local_url, path), photos))
+        assert [Image.open(io.BytesIO(data)).size for data in results] == [(200 + i, 100) for i in range(10)]
+        print("ten visits at once: each got its own photo")
+        for _ in range(60):
+            left = [p for p in Path(page.visits.folder.name).rglob("*") if p.is_file() and p.stat().st_size]  # gr.File leaves empty ones
+            if not left:
+                break
+            time.sleep(1)
+        assert not left, f"the visitors left, their files didn't: {left}"
+        print("nothing is left on the server")
+        page.close()
+
+
+if __name__ == "__main__":
+    main()
