@@ -1,4 +1,4 @@
-"""Render what depends on settings.ini: badges and installing cells of all notebooks, and README.md from index.ipynb.
+"""Render what depends on settings.ini: badges and installing cells of all notebooks, and README.md, in each language, from index.ipynb.
 
 Run as `python tools/render.py` in the root of the repository.
 """
@@ -27,9 +27,34 @@ def render_notebook(path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def render_readme(index: Path, readme: Path) -> None:
-    "Convert `index` to Markdown, with its pictures in files/ and its links as seen from the root."
-    nb = nbformat.read(index, as_version=4)
+def read_index(language: str = "") -> nbformat.NotebookNode:
+    "The index in a language ('' for English), with the outputs of the English one. Exits if the two are out of step."
+    original, nb = (nbformat.read(root / cfg["nbs_path"] / f"index{suffix}.ipynb", as_version=4) for suffix in ("", language))
+    for what, (ours, theirs) in {name: (outline(original)[name], outline(nb)[name]) for name in outline(nb)}.items():
+        if ours != theirs:
+            raise SystemExit(f"index{language}.ipynb is out of step with index.ipynb in its {what}:\n{theirs}\nshould be\n{ours}")
+    for cell, source in zip(nb.cells, original.cells):
+        if cell.cell_type == "code":
+            cell.outputs = source.outputs
+    return nb
+
+
+def outline(nb: nbformat.NotebookNode) -> dict[str, list]:
+    "What a translation must share with its original."
+    text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    return {
+        "cells": [cell.cell_type for cell in nb.cells],
+        "code cells": [re.sub(r"\s*#(?!\|).*", "", cell.source) for cell in nb.cells if cell.cell_type == "code"],
+        "headings": re.findall(r"^#+(?= )", text, flags=re.M),
+        "commands": re.findall(r"```.*?```", text, flags=re.S),
+        "links": [link for link in re.findall(r"\]\(([^)]*)\)", text) if "/index." not in link],
+        "numbers in tables": [re.findall(r"\| *\**([\d.]+%?)\** *(?=\|)", line) for line in text.splitlines() if line.startswith("|")],
+    }
+
+
+def render_readme(language: str = "") -> None:
+    "Convert the index in a language to README{language}.md, with its pictures in files/ and its links as seen from the root."
+    nb, readme = read_index(language), root / f"README{language}.md"
     nb.metadata.language_info = {"name": "python"}
     nb.cells = [cell for cell in nb.cells if not cell.source.startswith("# On Colab this installs")]
     for cell in nb.cells:
@@ -46,6 +71,7 @@ def render_readme(index: Path, readme: Path) -> None:
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_bytes(data)
     text = text.replace("![png](", "![what the cell shows](").replace("](../", "](")
+    text = re.sub(r"\]\(index([.a-z]*)\.ipynb\)", r"](README\1.md)", text)
     text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
     readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
 
@@ -53,4 +79,5 @@ def render_readme(index: Path, readme: Path) -> None:
 if __name__ == "__main__":
     for notebook in sorted((root / cfg["nbs_path"]).glob("*.ipynb")):
         render_notebook(notebook)
-    render_readme(root / cfg["nbs_path"] / "index.ipynb", root / "README.md")
+    for language in "", ".zh", ".ru":
+        render_readme(language)

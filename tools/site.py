@@ -19,12 +19,12 @@ from fastcore.docments import docments
 from latex2mathml.converter import convert as mathml
 from nbconvert import MarkdownExporter
 
-from render import cfg, root
+from render import cfg, read_index, root
 
 docs, site = root / "_site_source", root / "_site"
 notebooks = [root / cfg["nbs_path"] / "index.ipynb", *sorted((root / cfg["nbs_path"]).glob("[0-9]*.ipynb"))]
 pages = {"MODEL_CARD.md": "Model card", "benchmarks/RESULTS.md": "Benchmarks", "CONTRIBUTING.md": "Contributing"}
-translations = {}
+translations = {".zh": "中文", ".ru": "Русский"}
 
 
 def formulas(text: str) -> str:
@@ -59,7 +59,7 @@ def folded(cell) -> str:
 
 def notebook_page(path: Path) -> str:
     "A notebook as Markdown; its pictures go beside it. Returns the page's title."
-    nb = nbformat.read(path, as_version=4)
+    nb = read_index(path.stem.removeprefix("index")) if path.stem.startswith("index") else nbformat.read(path, as_version=4)
     nb.metadata.language_info = {"name": "python"}
     nb.cells = [cell for cell in nb.cells if not cell.source.startswith(("# On Colab this installs", "#| default_exp"))]
     for cell in nb.cells:
@@ -113,8 +113,8 @@ def build() -> None:
     for folder in docs, site: shutil.rmtree(folder, ignore_errors=True)
     docs.mkdir()
     shutil.copytree(root / "files", docs / "files")
-    chapters = [{notebook_page(path): f"{path.stem}.md"} for path in notebooks]
-    for name in translations: notebook_page(root / cfg["nbs_path"] / name)
+    chapters = [{f"{path.stem[:2]} · {notebook_page(path)}": f"{path.stem}.md"} for path in notebooks]
+    for language in translations: notebook_page(root / cfg["nbs_path"] / f"index{language}.ipynb")
     for name in pages:
         text = (root / name).read_text(encoding="utf-8")
         (docs / Path(name).name).write_text(links(text, str(Path(name).parent)), encoding="utf-8")
@@ -126,7 +126,7 @@ def build() -> None:
                    palette=[dict(scheme="default", media="(prefers-color-scheme: light)"), dict(scheme="slate", media="(prefers-color-scheme: dark)")]),
         plugins=["search"], validation=dict(links=dict(anchors="warn", not_found="warn", unrecognized_links="warn")),
         markdown_extensions=["admonition", "tables", "pymdownx.details", "pymdownx.superfences", "pymdownx.highlight"],
-        nav=[{"Start": "index.md"}, *({title: f"{Path(name).stem}.md"} for name, title in translations.items()), {"Notebooks": chapters[1:]},
+        nav=[{"Start": "index.md"}, *({title: f"index{language}.md"} for language, title in translations.items()), {"Notebooks": chapters[1:]},
              {"Modules": [{name: f"module_{name}.md"} for name in modules]}, *({title: Path(name).name} for name, title in pages.items())])
     (docs.parent / "_site_source.yml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
     try: subprocess.run([sys.executable, "-m", "mkdocs", "build", "-q", "-f", "_site_source.yml"], check=True, cwd=root)
