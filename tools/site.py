@@ -145,6 +145,28 @@ def check() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     print(done.stdout[-3000:])
     if done.returncode: raise SystemExit("broken links on the site")
+    look(f"http://127.0.0.1:{server.server_port}/")
+
+
+def look(url: str) -> None:
+    "Open every page in Chromium, as wide as a phone: nothing may stick out, and every picture must load. And search for something."
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=["--no-sandbox"])
+        tab = browser.new_page(viewport=dict(width=390, height=844))
+        tab.route(lambda address: not address.startswith(url), lambda route: route.abort())
+        for page in sorted(docs.glob("*.md")):
+            tab.goto(url + ("" if page.stem == "index" else f"{page.stem}/"))
+            width = tab.evaluate("document.documentElement.scrollWidth")
+            missing = tab.evaluate("[...document.images].filter(i => i.src.startsWith(location.origin) && !(i.complete && i.naturalWidth)).map(i => i.src)")
+            if width > 390 or missing: raise SystemExit(f"{page.stem}: {width} pixels wide on a phone of 390, pictures missing: {missing}")
+        tab.set_viewport_size(dict(width=1280, height=900))
+        tab.goto(url)
+        tab.keyboard.press("/")
+        tab.keyboard.type("saturation")
+        tab.locator(".md-search-result__item").first.wait_for(timeout=10_000)
+        browser.close()
+    print("every page fits a phone, every picture is there, search finds")
 
 
 if __name__ == "__main__":
