@@ -31,7 +31,7 @@ def formulas(text: str) -> str:
     "Formulas between dollar signs as MathML, outside of code."
     code = re.split(r"(```.*?```|`[^`\n]*`)", text, flags=re.S)
     for i in range(0, len(code), 2):
-        code[i] = re.sub(r"\$\$(.+?)\$\$", lambda m: mathml(m[1], display="block"), code[i], flags=re.S)
+        code[i] = re.sub(r"\$\$(.+?)\$\$", lambda m: f'<div style="overflow-x: auto">{mathml(m[1], display="block")}</div>', code[i], flags=re.S)
         code[i] = re.sub(r"\$([^$\n]+)\$", lambda m: mathml(m[1]), code[i])
     return "".join(code)
 
