@@ -35,7 +35,7 @@ def browser(playwright):
 def shoot(tab, name):
     if shots:
         shots.mkdir(parents=True, exist_ok=True)
-        tab.screenshot(path=shots / f"{name}.png", full_page=True)
+        tab.screenshot(path=shots / f"{name}.jpg", type="jpeg", quality=80, full_page=True)
 
 
 def colorize(tab, paths):
