@@ -22,5 +22,7 @@ from .command import *
 from .shards import *
 from .train import *
 from .web import *
+from .ageing import *
+from .projected import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]

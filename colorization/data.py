@@ -36,7 +36,7 @@ def sample_photos() -> list[Path]:
 
 # %% ../nbs/01_data.ipynb #3a5032a9
 def black_and_white_photos() -> list[Path]:
-    "Six genuinely black-and-white photos that ship inside scikit-image."
+    "Six photos without colour that ship inside scikit-image."
     return [_package_folder('skimage')/'data'/f'{name}.png' for name in 'brick camera coins grass gravel moon'.split()]
 
 # %% ../nbs/01_data.ipynb #841af00c
@@ -266,12 +266,16 @@ def pick_device(
 # %% ../nbs/01_data.ipynb #426a1726
 class LabDataLoader(DataLoader):
     "A DataLoader over a `ColorizationDataset` that moves batches of bytes to `device` and makes {'L', 'ab'} of them there."
-    def __init__(self, dataset: ColorizationDataset, device: torch.device, process_index: int = 0, num_processes: int = 1, **kwargs):
+    def __init__(self, dataset: ColorizationDataset, device: torch.device, crop: int | None = None, process_index: int = 0, num_processes: int = 1, **kwargs):
         super().__init__(dataset.photos, collate_fn=default_convert, **kwargs)
-        self.device, self.mirror, self.process_index, self.num_processes = device, dataset.split == 'train', process_index, num_processes
+        self.device, self.mirror, self.crop = device, dataset.split == 'train', crop
+        self.process_index, self.num_processes = process_index, num_processes
     def __iter__(self):
         for rgb in super().__iter__():
             rgb = rgb.to(self.device, non_blocking=True)
+            if self.crop:
+                y, x = (int(torch.randint(side - self.crop + 1, ())) for side in rgb.shape[-2:])
+                rgb = rgb[..., y:y + self.crop, x:x + self.crop]
             if self.mirror: rgb = torch.where(self._coins(len(rgb)).to(self.device), rgb.flip(-1), rgb)
             yield dict(zip(('L', 'ab'), rgb_to_lab(rgb)))
     def _coins(self, n):
@@ -284,6 +288,7 @@ def make_dataloaders(
     n_workers: int | None = None, # threads that decode photos the first time; default: one a core
     pin_memory: bool = True, # page-locked memory, for faster copies to a CUDA device
     device: str | torch.device = 'auto', # where batches are made, see `pick_device`
+    crop: int | None = None, # cut each batch to crop x crop pixels, at a random place
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
     **kwargs, # for `ColorizationDataset`: `paths`, `split`, `size`, `cache_dir`
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
@@ -291,9 +296,10 @@ def make_dataloaders(
     with accelerator.local_main_process_first() if accelerator else nullcontext(): # one decodes, the others find its cache
         dataset = ColorizationDataset(n_workers=n_workers, **kwargs)
     device, shuffle = accelerator.device if accelerator else pick_device(device), dataset.split == 'train'
+    if crop and not 0 < crop <= dataset.size: raise ValueError(f"can't cut {crop} pixels out of photos of {dataset.size}")
     pin_memory = pin_memory and device.type == 'cuda'
-    if not accelerator: return LabDataLoader(dataset, device, batch_size=batch_size, shuffle=shuffle, pin_memory=pin_memory)
+    if not accelerator: return LabDataLoader(dataset, device, crop, batch_size=batch_size, shuffle=shuffle, pin_memory=pin_memory)
     from accelerate.data_loader import BatchSamplerShard
     part = dict(num_processes=accelerator.num_processes, process_index=accelerator.process_index)
     batches = BatchSampler((RandomSampler if shuffle else SequentialSampler)(dataset.photos), batch_size, drop_last=False)
-    return LabDataLoader(dataset, device, batch_sampler=BatchSamplerShard(batches, split_batches=True, **part), pin_memory=pin_memory, **part)
+    return LabDataLoader(dataset, device, crop, batch_sampler=BatchSamplerShard(batches, split_batches=True, **part), pin_memory=pin_memory, **part)

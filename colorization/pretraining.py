@@ -29,7 +29,7 @@ def _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, n
     device, meter, began = next(net_G.parameters()).device, AverageMeter(), time.time()
     net_G.train()
     for step, data in enumerate(dl, 1):
-        L, ab = (data[name].to(device, memory_format=fast_memory_format(device)) for name in ('L', 'ab'))
+        L, ab = (t.to(device, memory_format=fast_memory_format(device)) for t in (data.get('L_seen', data['L']), data['ab']))
         with accelerator.accumulate() if accelerator else nullcontext():
             with torch.autocast(device.type, dtype, enabled=dtype is not None): painted = net_G(L)
             loss = criterion(painted.float(), ab)

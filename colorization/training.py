@@ -77,8 +77,8 @@ class MainModel(nn.Module):
 # %% ../nbs/06_training.ipynb #c56f720f
 @patch
 def setup_input(self: MainModel, data: dict):
-    "Take a batch: 'L' (B, 1, H, W) and 'ab' (B, 2, H, W)."
-    self.L, self.ab = (data[name].to(self.device, memory_format=self.memory_format) for name in ('L', 'ab'))
+    "Take a batch: 'L' (B, 1, H, W), 'ab' (B, 2, H, W), and perhaps 'L_seen', if the generator shall see another lightness than `L`."
+    self.L, self.ab, self.L_seen = (data.get(name, data['L']).to(self.device, memory_format=self.memory_format) for name in ('L', 'ab', 'L_seen'))
 
 @patch
 def autocast(self: MainModel):
@@ -87,8 +87,8 @@ def autocast(self: MainModel):
 
 @patch
 def forward(self: MainModel):
-    "Paint: `fake_color` becomes the generator's ab for `L`."
-    with self.autocast(): fake_color = self.net_G(self.L)
+    "Paint: `fake_color` becomes the generator's ab."
+    with self.autocast(): fake_color = self.net_G(self.L_seen)
     self.fake_color = fake_color.float()
 
 # %% ../nbs/06_training.ipynb #4ece9a1f

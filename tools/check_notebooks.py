@@ -7,7 +7,7 @@ import nbformat
 
 from render import COLAB, cfg, root
 
-needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train"}
+needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "20_projected"}
 
 
 def faults(path: Path) -> list[str]:
