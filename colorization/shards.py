@@ -78,6 +78,14 @@ def shards_command(
     print(f"{sum(index['counts'].values())} photos in {len(index['counts'])} shards in {out}")
 
 # %% ../nbs/16_shards.ipynb #64922638
+def _shards(folder, readers):
+    "The files of the shards in `folder`, enough for so many readers, and how many photos they hold."
+    index_file = Path(folder)/'shards.json'
+    if not index_file.exists(): raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.shards PHOTOS {folder}")
+    counts = json.loads(index_file.read_text())['counts']
+    if len(counts) < readers: raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; pack again with a smaller per_shard")
+    return [str(Path(folder)/name) for name in sorted(counts)], sum(counts.values())
+
 def shard_dataloader(
     folder: str | Path, # of `write_shards`
     batch_size: int = 16, # of all processes together
@@ -88,14 +96,9 @@ def shard_dataloader(
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
     "A loader of training photos from tar shards. Raises FileNotFoundError where there are none, ValueError for too few."
     import webdataset as wds
-    index_file = Path(folder)/'shards.json'
-    if not index_file.exists(): raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.shards PHOTOS {folder}")
-    index = json.loads(index_file.read_text())
-    count, processes = sum(index['counts'].values()), accelerator.num_processes if accelerator else 1
-    if len(index['counts']) < processes * max(1, n_workers): raise ValueError(
-        f"{folder} has {len(index['counts'])} shards, fewer than {processes} processes with {n_workers} workers need; pack again with a smaller per_shard")
+    processes = accelerator.num_processes if accelerator else 1
     if batch_size % processes: raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
-    files = [str(Path(folder)/name) for name in sorted(index['counts'])]
+    files, count = _shards(folder, processes * max(1, n_workers))
     photos = wds.WebDataset(files, repeat=True, shardshuffle=len(files) if shuffle else False, nodesplitter=wds.split_by_node)
     if shuffle: photos = photos.shuffle(shuffle)
     photos = photos.decode('torchrgb8').map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)

@@ -113,6 +113,15 @@ def _adamw(net_G, lr, encoder_factor):
     decoder = [*net_G.decoder.parameters(), *net_G.head.parameters()]
     return optim.AdamW([dict(params=net_G.encoder.parameters(), lr=lr * encoder_factor), dict(params=decoder, lr=lr)])
 
+def _pretrain(accelerator, encoder, loaders, val_dl, folder, lr, dtype, compile):
+    "A generator, pretrained with one loader for each epoch, and its history."
+    random = encoder == 'random'
+    net_G = build_res_unet(weights=None if random else encoder, device=accelerator.device)
+    if compile: net_G.compile()
+    opt = distribute(accelerator, net_G, _adamw(net_G, lr, 1 if random else 0.3))
+    history = pretrain_generator(net_G, loaders, opt, nn.L1Loss(), len(loaders), val_dl, folder, dtype=dtype, accelerator=accelerator)
+    return net_G, history
+
 # %% ../nbs/17_train.ipynb #17edee81
 def _dtype(name, accelerator):
     "'auto', None for float32, or the number type of that name."
@@ -168,10 +177,7 @@ def train(
     paths, val_paths = _photos(photos, valid)
     loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, gan_size}}
     val_dl = _validation_loader(val_paths[:watch], max(loaders), accelerator)
-    net_G = build_res_unet(weights=None if encoder == 'random' else encoder, device=accelerator.device)
-    if compile: net_G.compile()
-    opt = distribute(accelerator, net_G, _adamw(net_G, lr, 1 if encoder == 'random' else 0.3))
-    history = pretrain_generator(net_G, [loaders[size] for size in sizes], opt, nn.L1Loss(), len(sizes), val_dl, out/'pretraining', dtype=number_type, accelerator=accelerator)
+    net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
     chosen, game = out/'pretraining/generator.safetensors', []
     if gan_epochs: game, chosen = _play(accelerator, net_G, loaders[gan_size], val_dl, out/'gan', gan_epochs, lr_G=lr_gan, dtype=number_type)
     if accelerator.is_main_process: _finish(chosen, history + game, out)
