@@ -77,7 +77,7 @@ def render_readme(language: str = "") -> None:
 
 
 if __name__ == "__main__":
-    for notebook in sorted((root / cfg["nbs_path"]).glob("*.ipynb")):
+    for notebook in [*sorted((root / cfg["nbs_path"]).glob("*.ipynb")), root / "tools/chapter.ipynb"]:
         render_notebook(notebook)
     for language in "", ".zh", ".ru":
         render_readme(language)
