@@ -6,13 +6,13 @@
 __all__ = ['write_shards', 'shards_command', 'shard_dataloader']
 
 # %% ../nbs/16_shards.ipynb #a178c3cd
-import io, json, random
+import argparse, inspect, io, json, random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from fastcore.script import call_parse
+from fastcore.docments import docments
 from PIL import Image
 from tqdm import tqdm
 
@@ -66,6 +66,16 @@ def write_shards(
     return index
 
 # %% ../nbs/16_shards.ipynb #4a6a25a1
+def _command(function):
+    "Call `function` with the arguments of the command line, which have its own names, defaults and comments."
+    parser, about = argparse.ArgumentParser(description=function.__doc__), docments(function)
+    for name, argument in inspect.signature(function).parameters.items():
+        if argument.default is argument.empty: parser.add_argument(name, help=about[name])
+        elif argument.default is False: parser.add_argument(f'--{name}', action='store_true', help=about[name])
+        else: parser.add_argument(f'--{name}', type=type(argument.default), default=argument.default, help=f'{about[name]} (default: %(default)s)')
+    return function(**vars(parser.parse_args()))
+
+# %% ../nbs/16_shards.ipynb #00be5ca4
 def shards_command(
     photos: str, # folder of photos, searched with its subfolders
     out: str, # folder for the shards
@@ -109,4 +119,4 @@ def shard_dataloader(
     return LabDataLoader(dataset, device, batch_size=None, num_workers=n_workers, pin_memory=device.type == 'cuda')
 
 # %% ../nbs/16_shards.ipynb #730ec09f
-if __name__ == '__main__' and '__file__' in globals(): call_parse(shards_command)
+if __name__ == '__main__' and '__file__' in globals(): _command(shards_command)

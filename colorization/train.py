@@ -11,7 +11,6 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from fastcore.script import call_parse
 from torch import nn, optim
 
 from .data import atomic_write, find_photos, make_dataloaders, train_val_photos
@@ -19,7 +18,7 @@ from .discriminator import PatchDiscriminator
 from .metrics import ImageNetClassifier
 from .pretraining import pretrain_generator
 from .resnet_unet import build_res_unet
-from .shards import shard_dataloader
+from .shards import _command, shard_dataloader
 from .training import MainModel, load_generator, read_header, save_generator, train_model
 from .unet import init_model
 
@@ -186,5 +185,5 @@ def train(
 
 # %% ../nbs/17_train.ipynb #bb92941f
 if __name__ == '__main__' and '__file__' in globals():
-    try: call_parse(train)
+    try: _command(train)
     except (OSError, ValueError, FloatingPointError) as error: raise SystemExit(f'error: {error}')

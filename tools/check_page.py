@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, sync_playwright
 
 from colorization.data import black_and_white_photos, sample_photos
 from colorization.lab import rgb_to_lab
@@ -40,6 +40,7 @@ def shoot(tab, name):
 
 def colorize(tab, paths):
     "Upload photos, press the button, wait for the answer."
+    tab.set_default_timeout(120_000)
     tab.locator("#photos input[type=file]").set_input_files([str(p) for p in paths])
     tab.get_by_text(Path(paths[0]).stem, exact=False).first.wait_for()
     tab.wait_for_timeout(500)
@@ -49,9 +50,14 @@ def colorize(tab, paths):
 
 def download(tab, name):
     "The bytes behind the download link of a result."
-    with tab.expect_download() as waiting:
-        tab.locator(f"#results a[download*='{name}']").first.click()
-    return Path(waiting.value.path()).read_bytes()
+    for _ in range(4):  # a click is lost when the list is drawn anew at that moment
+        try:
+            with tab.expect_download(timeout=15_000) as waiting:
+                tab.locator(f"#results a[download*='{name}']").first.click()
+            return Path(waiting.value.path()).read_bytes()
+        except TimeoutError:
+            tab.wait_for_timeout(1000)
+    raise AssertionError(f"{name} can't be downloaded")
 
 
 def one_visit(url, broken):
