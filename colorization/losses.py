@@ -24,6 +24,7 @@ class GANLoss(nn.Module):
         self.register_buffer('fake_label', torch.tensor(fake_label))
         self.loss = modes[gan_mode]()
     def get_labels(self, preds, target_is_real): return (self.real_label if target_is_real else self.fake_label).expand_as(preds)
-    def forward(self, preds: torch.Tensor, target_is_real: bool) -> torch.Tensor:
-        "The mean loss, in float32, of verdicts of any shape."
+    def forward(self, preds: torch.Tensor | list[torch.Tensor], target_is_real: bool) -> torch.Tensor:
+        "The mean loss, in float32, of verdicts of any shape; of several maps, the mean of their losses."
+        if isinstance(preds, list): return sum(self(p, target_is_real) for p in preds) / len(preds)
         return self.loss(preds.float(), self.get_labels(preds, target_is_real))

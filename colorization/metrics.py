@@ -37,12 +37,13 @@ def ssim(
 
 # %% ../nbs/05_metrics.ipynb #4a379c83
 def colorfulness(
-    rgb: torch.Tensor, # uint8 sRGB, shape (B, 3, H, W)
-) -> torch.Tensor: # (B,), 0 for grey to about 110 for very vivid photos
+    rgb: torch.Tensor, # sRGB from 0 to 255, uint8 or float, shape (B, 3, H, W)
+) -> torch.Tensor: # (B,), 0 for grey to about 110 for very vivid photos; with a gradient for grey too
     "Colourfulness M of each photo (Hasler & Süsstrunk 2003), on 8-bit sRGB."
     r, g, b = rgb.float().flatten(2).unbind(1)
     opponent = torch.stack([r - g, (r + g) / 2 - b])
-    return opponent.std(-1, correction=0).norm(dim=0) + 0.3 * opponent.mean(-1).norm(dim=0)
+    spread, mean = opponent.var(-1, correction=0).sum(0), opponent.mean(-1).square().sum(0)
+    return spread.clamp(min=1e-6).sqrt() + 0.3 * mean.clamp(min=1e-6).sqrt()
 
 # %% ../nbs/05_metrics.ipynb #12a090aa
 class ConstantColor(nn.Module):
@@ -132,8 +133,8 @@ def evaluate(
     net_G: nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W)
     dataloader, # of {'L', 'ab'} batches: the validation photos
     classifier: ImageNetClassifier | None = None, # also measure 'recognition_rate' and 'frechet_distance' with it
-) -> dict[str, float]: # means over photos: 'L1', 'psnr' in dB, 'ssim', 'colorfulness', and 'colorfulness_diff' from the truth's
-    "Measure a generator. All but L1 is of 8-bit sRGB; per photo, then the mean, but for the two of the classifier."
+) -> dict[str, float]: # 'L1', 'psnr' in dB, 'ssim', 'colorfulness', 'colorfulness_diff' and 'delta_colorfulness'
+    "Measure a generator. All but L1 is of 8-bit sRGB; per photo, then the mean, but for `delta_colorfulness` and the two of the classifier."
     was_training, rows, seen, weight = net_G.training, [], [], next(chain(net_G.parameters(), net_G.buffers()), None)
     net_G.eval()
     for batch in tqdm(dataloader, 'measuring', leave=False):
@@ -142,10 +143,12 @@ def evaluate(
         rgb, target = (rgb_to_uint8(lab_to_rgb(batch['L'], c)) for c in (ab, batch['ab']))
         M, M_target = colorfulness(rgb), colorfulness(target)
         L1 = (ab - batch['ab']).abs().mean((1, 2, 3))
-        rows.append(torch.stack([L1, psnr(rgb, target), ssim(rgb, target), M, (M - M_target).abs()]))
+        rows.append(torch.stack([L1, psnr(rgb, target), ssim(rgb, target), M, (M - M_target).abs(), M_target]))
         if classifier: seen.append((*classifier(rgb), *classifier(target)))
     net_G.train(was_training)
-    numbers = dict(zip(('L1', 'psnr', 'ssim', 'colorfulness', 'colorfulness_diff'), torch.cat(rows, 1).mean(1).tolist()))
+    *means, M_target = torch.cat(rows, 1).mean(1).tolist()
+    numbers = dict(zip(('L1', 'psnr', 'ssim', 'colorfulness', 'colorfulness_diff'), means))
+    numbers['delta_colorfulness'] = abs(numbers['colorfulness'] - M_target)
     if not classifier: return numbers
     logits, features, target_logits, target_features = map(torch.cat, zip(*seen))
     return numbers | dict(recognition_rate=recognition_rate(logits, target_logits.argmax(1)), frechet_distance=frechet_distance(features, target_features))

@@ -45,7 +45,7 @@ def _head(channels):
     return nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2), last)
 
 class ProjectedDiscriminator(nn.Module):
-    "Judges of the features of a fixed network (Sauer et al. 2021): (L, ab) (B, 3, H, W) to logits (B, 3, H/4 * W/4), each level at its own weight of 1/3."
+    "Judges of the features of a fixed network (Sauer et al. 2021): (L, ab) (B, 3, H, W) to three maps of logits (B, 1, h, w), at 1/4, 1/8 and 1/16 of H and W."
     def __init__(self):
         super().__init__()
         self.eyes = [FeatureNetwork()] # in a list: no parameters of this module
@@ -54,5 +54,4 @@ class ProjectedDiscriminator(nn.Module):
         with torch.autocast(L_ab.device.type, enabled=False):
             rgb = lab_to_rgb(L_ab[:, :1].float(), smooth_colors(L_ab[:, 1:].float())).contiguous(memory_format=torch.channels_last)
         self.eyes[0].to(rgb.device, memory_format=torch.channels_last)
-        verdicts = [head(f) for head, f in zip(self.heads, self.eyes[0](rgb))]
-        return torch.stack([F.interpolate(v, verdicts[0].shape[-2:]).flatten(1) for v in verdicts], 1)
+        return [head(f) for head, f in zip(self.heads, self.eyes[0](rgb))]

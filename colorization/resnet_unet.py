@@ -80,12 +80,14 @@ class ResUnet(nn.Module):
         channels = [(512, 256, 256), (256, 128, 128), (128, 64, 64), (64, 64, 32), (32, n_input, 16)]
         self.decoder = nn.ModuleList(UpBlock(*c) for c in channels)
         self.head = nn.Conv2d(16, n_output, 3, padding=1)
-    def forward(self, x):
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        "The last maps before colour, (B, 16, H, W)."
         if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
             raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
         *skips, y = [x, *self.encoder(x)]
         for up in self.decoder: y = up(y, skips.pop())
-        return self.head(y).tanh()
+        return y
+    def forward(self, x): return self.head(self.features(x)).tanh()
 
 # %% ../nbs/08_resnet_unet.ipynb #9a45617e
 def _resnet18_weights(weights):

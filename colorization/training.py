@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['fast_dtype', 'fast_memory_format', 'MainModel', 'average_weights', 'AverageMeter', 'create_loss_meters',
-           'update_losses', 'log_results', 'visualize', 'save_generator', 'read_header', 'load_generator',
-           'train_model', 'plot_losses', 'pick_recipe']
+           'update_losses', 'log_results', 'visualize', 'architecture', 'save_generator', 'read_header',
+           'load_generator', 'train_model', 'plot_losses', 'pick_recipe']
 
 # %% ../nbs/06_training.ipynb #3ab06f68
-import json, math, os, time, warnings
+import importlib, json, math, os, time, warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,8 +61,10 @@ class MainModel(nn.Module):
         device: str | torch.device = 'auto', # see `pick_device`
         dtype: torch.dtype | None | str = 'auto', # of autocast: None for plain float32; 'auto': `fast_dtype`
         ema_decay: float = 0., # keep a moving average of the generator's weights, see `average_weights`; 0 for none
+        extra_losses: dict[str, Callable[['MainModel'], torch.Tensor]] | None = None, # what else the generator shall make small, by name
     ):
         super().__init__()
+        self.extra_losses = dict(extra_losses or {})
         self.device, self.lambda_L1, self.lr_G, self.lr_D = pick_device(device), lambda_L1, lr_G, lr_D
         self.dtype = fast_dtype(self.device) if dtype == 'auto' else dtype
         net_G = net_G or init_model(Unet(input_c=1, output_c=2, n_down=8, num_filters=64), self.device)
@@ -111,6 +114,9 @@ def backward_G(self: MainModel):
     self.loss_G_GAN = self.GANcriterion(self.judge(self.fake_color), True)
     self.loss_G_L1 = self.L1criterion(self.fake_color, self.ab) * self.lambda_L1
     self.loss_G = self.loss_G_GAN + self.loss_G_L1
+    for name, loss in self.extra_losses.items():
+        setattr(self, f'loss_G_{name}', loss(self))
+        self.loss_G = self.loss_G + getattr(self, f'loss_G_{name}')
     self.scaler.scale(self.loss_G).backward()
 
 # %% ../nbs/06_training.ipynb #c8d1bbf7
@@ -176,9 +182,12 @@ class AverageMeter:
     def avg(self) -> float: return float(self.sum) / max(self.count, 1)
 
 # %% ../nbs/06_training.ipynb #b8553107
-def create_loss_meters() -> dict[str, AverageMeter]:
+def create_loss_meters(
+    *extra_losses: str, # the names of further terms, see `MainModel`
+) -> dict[str, AverageMeter]:
     "A meter for each loss of `MainModel`."
-    return {name: AverageMeter() for name in ('loss_D_fake', 'loss_D_real', 'loss_D', 'loss_G_GAN', 'loss_G_L1', 'loss_G')}
+    names = 'D_fake', 'D_real', 'D', 'G_GAN', 'G_L1', *(f'G_{name}' for name in extra_losses), 'G'
+    return {f'loss_{name}': AverageMeter() for name in names}
 
 def update_losses(model: MainModel, loss_meter_dict: dict[str, AverageMeter], count: int):
     "Add the losses of the last step, a batch of `count` photos, to their meters."
@@ -207,6 +216,11 @@ def visualize(
 
 # %% ../nbs/06_training.ipynb #1062d686
 _ARCHITECTURES = dict(Unet=Unet, ResUnet=ResUnet)
+
+def architecture(net: type[nn.Module]) -> type[nn.Module]:
+    "A decorator: files of weights may hold this class of generators, which keep their constructor's arguments in `arguments`."
+    _ARCHITECTURES[net.__name__] = net
+    return net
 
 def save_generator(
     net_G: nn.Module, # with its constructor's arguments in `net_G.arguments`
@@ -247,6 +261,7 @@ def load_generator(
     from safetensors.torch import load_file
     header = read_header(path)
     name = str(header.get('architecture'))
+    if name not in _ARCHITECTURES: importlib.import_module('colorization.all') # where the further chapters add theirs
     if name not in _ARCHITECTURES: raise ValueError(f"{path} holds a {name!r}; this version knows {', '.join(_ARCHITECTURES)}. Is a newer version out?")
     try:
         net_G = _ARCHITECTURES[name](**header['arguments'])
@@ -304,7 +319,7 @@ def _batch_size(dl):
 def _settings(model, train_dl, epochs, decay_epochs, warmup_epochs):
     "The settings of a training run, for the header of its weights."
     return dict(epochs=epochs, decay_epochs=decay_epochs, warmup_epochs=warmup_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=_batch_size(train_dl),
-                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, ema_decay=model.ema_decay, dtype=str(model.dtype), device=model.device.type)
+                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, ema_decay=model.ema_decay, extra_losses={name: getattr(loss, 'weight', 1) for name, loss in model.extra_losses.items()}, dtype=str(model.dtype), device=model.device.type)
 
 # %% ../nbs/06_training.ipynb #f80e4a6b
 def _scale_learning_rates(model, factor):
@@ -374,7 +389,7 @@ def train_model(
 def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, checkpoint, bar, accelerator=None):
     "One epoch, perhaps of the discriminator only: returns its number, mean losses and seconds."
     import matplotlib.pyplot as plt
-    meters, began = create_loss_meters(), time.time()
+    meters, began = create_loss_meters(*model.extra_losses), time.time()
     if only_D: meters = {name: meters[name] for name in ('loss_D_fake', 'loss_D_real', 'loss_D')}
     for step, data in enumerate(train_dl, (epoch - 1) * len(train_dl) + 1):
         model.setup_input(data)
