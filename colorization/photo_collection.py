@@ -25,7 +25,7 @@ def _prepare(path, size, min_colorfulness):
     import imagehash
     try: pixels = load_photo(path, size)
     except BadPhoto as error: return None, str(error)
-    M = colorfulness(torch.from_numpy(pixels)[None]).item()
+    M = colorfulness(torch.from_numpy(pixels.copy())[None]).item()
     if M < min_colorfulness: return None, f'little colour: {M:.1f}'
     image, data = Image.fromarray(pixels.transpose(1, 2, 0)), io.BytesIO()
     image.save(data, 'JPEG', quality=95, subsampling=0) # full resolution for the colours too
@@ -58,10 +58,11 @@ def clean_photos(
     if destination.exists(): raise FileExistsError(f"{destination} is there already; choose a new folder")
     if source in [destination, *destination.parents]: raise ValueError(f"{destination} lies in {source}, which is only read; choose a folder outside of it")
     paths, unfinished = find_photos(source), destination.with_name(f'.unfinished-{destination.name}')
+    if unfinished in [source, *source.parents]: raise ValueError(f"{source} lies in {unfinished}, a folder that is overwritten; rename it")
     shutil.rmtree(unfinished, ignore_errors=True) # of a run that was killed
     kept, left_out, hashes = {}, {}, _Hashes(max_distance)
     with ThreadPoolExecutor(n_workers or _default_workers()) as pool:
-        results = pool.map(lambda path: _prepare(path, size, min_colorfulness), paths)
+        results = (result for i in range(0, len(paths), 256) for result in pool.map(lambda path: _prepare(path, size, min_colorfulness), paths[i:i + 256]))
         for path, (data, found) in zip(paths, tqdm(results, 'cleaning', len(paths), leave=False)):
             name = path.relative_to(source).as_posix()
             original = None if data is None else hashes.find(found)

@@ -17,12 +17,12 @@ from .training import architecture
 @architecture
 class ResidualColorizer(nn.Module):
     "Three groups of residual blocks and two transposed convolutions: L (B, 1, H, W) to ab (B, 2, H, W), H and W multiples of 4."
-    def __init__(self, num_filters: int = 128): # channels of the first group; two and four times as many follow
+    def __init__(self, num_filters: int = 64): # channels that enter the first group; two, four and eight times as many leave the three
         super().__init__()
         self.arguments, self.multiple, f = dict(num_filters=num_filters), 4, num_filters
-        groups = [[(1, f, 2)], [(f, 2 * f, 2)], [(2 * f, 4 * f, 1)] + [(4 * f, 4 * f, 1)] * 3]
-        self.groups = nn.Sequential(*(BasicBlock(*block) for group in groups for block in group))
-        self.up = nn.Sequential(nn.ConvTranspose2d(4 * f, 313, 4, 2, 1), nn.ConvTranspose2d(313, 2, 4, 2, 1))
+        blocks = [(f, 2 * f, 2), (2 * f, 4 * f, 2), (4 * f, 8 * f, 1)] + [(8 * f, 8 * f, 1)] * 3
+        self.groups = nn.Sequential(nn.Conv2d(1, f, 3, padding=1), nn.ReLU(True), *(BasicBlock(*block) for block in blocks))
+        self.up = nn.Sequential(nn.ConvTranspose2d(8 * f, 313, 4, 2, 1), nn.ConvTranspose2d(313, 2, 4, 2, 1))
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d): module.momentum = 0.5
     def forward(self, x): return self.up(self.groups(x))

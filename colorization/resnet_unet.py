@@ -80,6 +80,9 @@ class ResUnet(nn.Module):
         channels = [(512, 256, 256), (256, 128, 128), (128, 64, 64), (64, 64, 32), (32, n_input, 16)]
         self.decoder = nn.ModuleList(UpBlock(*c) for c in channels)
         self.head = nn.Conv2d(16, n_output, 3, padding=1)
+    def encoder_parameters(self):
+        "The weights that may come trained."
+        return self.encoder.parameters()
     def features(self, x: torch.Tensor) -> torch.Tensor:
         "The last maps before colour, (B, 16, H, W)."
         if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:

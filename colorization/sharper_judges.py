@@ -68,7 +68,7 @@ class PerceptualLoss:
 
 # %% ../nbs/23_sharper_judges.ipynb #fb1ae7fd
 def add_spectral_norm(
-    net: nn.Module, # any network
+    net: nn.Module, # a judge; `load_generator` knows no generator with it
 ) -> nn.Module: # the same network, changed in place
     "Give all convolutions of `net` spectral normalisation (Miyato et al. 2018), PyTorch's own."
     for module in list(net.modules()):

@@ -16,7 +16,7 @@ from torch import nn, optim
 from .data import atomic_write, find_photos, make_dataloaders, train_val_photos
 from .discriminator import PatchDiscriminator
 from .metrics import ImageNetClassifier
-from .pretraining import pretrain_generator
+from .pretraining import adamw, pretrain_generator
 from .resnet_unet import build_res_unet
 from .shards import _command, shard_dataloader
 from .training import MainModel, load_generator, read_header, save_generator, train_model
@@ -52,7 +52,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 def sync_batch_norm(
     net: nn.Module, # changed in place; its weights' names stay as they are
 ) -> nn.Module: # `net`
-    "Let batch norms take mean and variance over all processes: PyTorch's `SyncBatchNorm` on CUDA, `SyncBatchNorm2d` elsewhere."
+    "Let batch norms take mean and variance over all processes: PyTorch's `SyncBatchNorm` on CUDA, `SyncBatchNorm2d` elsewhere. Raises TypeError for special ones."
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d) and type(module) not in (nn.BatchNorm2d, SyncBatchNorm2d):
+            raise TypeError(f"a {type(module).__name__} may do more than normalise, and can't be exchanged for a synchronised one")
     if next(net.parameters()).device.type == 'cuda': return nn.SyncBatchNorm.convert_sync_batchnorm(net)
     for module in net.modules():
         if type(module) is nn.BatchNorm2d: module.__class__ = SyncBatchNorm2d
@@ -107,17 +110,12 @@ def _validation_loader(paths, size, accelerator):
         return make_dataloaders(paths=paths, split='val', size=size, device=accelerator.device)
 
 # %% ../nbs/17_train.ipynb #ae5ae2f1
-def _adamw(net_G, lr, encoder_factor):
-    "The optimizer of notebook 9: a trained encoder learns with a lower rate."
-    decoder = [*net_G.decoder.parameters(), *net_G.head.parameters()]
-    return optim.AdamW([dict(params=net_G.encoder.parameters(), lr=lr * encoder_factor), dict(params=decoder, lr=lr)])
-
 def _pretrain(accelerator, encoder, loaders, val_dl, folder, lr, dtype, compile):
     "A generator, pretrained with one loader for each epoch, and its history."
     random = encoder == 'random'
     net_G = build_res_unet(weights=None if random else encoder, device=accelerator.device)
     if compile: net_G.compile()
-    opt = distribute(accelerator, net_G, _adamw(net_G, lr, 1 if random else 0.3))
+    opt = distribute(accelerator, net_G, adamw(net_G, lr, 1 if random else 0.3))
     history = pretrain_generator(net_G, loaders, opt, nn.L1Loss(), len(loaders), val_dl, folder, dtype=dtype, accelerator=accelerator)
     return net_G, history
 
@@ -129,7 +127,7 @@ def _dtype(name, accelerator):
         if torch.cuda.get_device_capability(accelerator.device) >= (8, 0) and name == 'auto': return torch.bfloat16
         accelerator.print('several processes, and no bfloat16: computing in float32')
         return None
-    return dict(auto='auto', float32=None).get(name) if name in ('auto', 'float32') else getattr(torch, name)
+    return {'auto': 'auto', 'float32': None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}[name]
 
 # %% ../nbs/17_train.ipynb #b1a4c6e8
 def _play(accelerator, net_G, train_dl, val_dl, folder, epochs, **settings):
@@ -174,7 +172,7 @@ def train(
     number_type = _dtype(dtype, accelerator)
     set_seed(seed)
     paths, val_paths = _photos(photos, valid)
-    loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, gan_size}}
+    loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, *([gan_size] if gan_epochs else [])}}
     val_dl = _validation_loader(val_paths[:watch], max(loaders), accelerator)
     net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
     chosen, game = out/'pretraining/generator.safetensors', []
