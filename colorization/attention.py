@@ -22,8 +22,8 @@ class SelfAttention(nn.Module):
         self.query, self.key = (nn.Conv2d(channels, channels // 8, 1, bias=False) for _ in range(2))
         self.value, self.weight = nn.Conv2d(channels, channels, 1, bias=False), nn.Parameter(torch.zeros(()))
     def forward(self, x):
-        q, k, v = (layer(x).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value))
-        heard = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        q, k, v = (layer(x).flatten(2).transpose(1, 2)[:, None] for layer in (self.query, self.key, self.value))
+        heard = F.scaled_dot_product_attention(q, k, v, scale=1.0)[:, 0]
         return x + self.weight * heard.transpose(1, 2).reshape(x.shape)
 
 # %% ../nbs/24_attention.ipynb #01aeb4e7
@@ -59,5 +59,7 @@ class CoarseToFine(nn.Module):
         if not self.coarse.head.weight.requires_grad: self.coarse.eval() # frozen, its batch norms too
         return self
     def forward(self, x):
+        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
+            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
         seen = self.down(x) + self.coarse.features(F.avg_pool2d(x, 2))
         return self.head(self.up(seen)).tanh()

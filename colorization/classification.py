@@ -58,7 +58,7 @@ def color_distribution(
     dataloader, # of {'L', 'ab'} batches: the training photos
 ) -> torch.Tensor: # (313,), with sum 1
     "The share of each of `ab_bins()` in photos, soft labels counted (Zhang et al. 2016)."
-    counts = sum(soft_encode(F.avg_pool2d(batch['ab'], 4)).double().sum((0, 2, 3)) for batch in dataloader)
+    counts = sum(soft_encode(F.avg_pool2d(batch['ab'], 4)).sum((0, 2, 3)).cpu().double() for batch in dataloader)
     return (counts / counts.sum()).float()
 
 def rebalancing_weights(
@@ -66,6 +66,7 @@ def rebalancing_weights(
     lambda_uniform: float = 0.5, # 0: weights by rarity alone; 1: all equal
 ) -> torch.Tensor: # (313,), with mean 1 over `distribution`
     "Weights that let rare colours count for more (Zhang et al. 2016, equation 4)."
+    if not lambda_uniform and (distribution == 0).any(): raise ValueError("a colour that never occurs would weigh infinitely much; take lambda_uniform > 0")
     weights = 1 / ((1 - lambda_uniform) * distribution + lambda_uniform / len(distribution))
     return weights / (weights * distribution).sum()
 

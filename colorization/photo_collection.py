@@ -24,7 +24,7 @@ def _prepare(path, size, min_colorfulness):
     "A photo as JPEG bytes and its perceptual hash (64,), or None and why not."
     import imagehash
     try: pixels = load_photo(path, size)
-    except BadPhoto as error: return None, str(error)
+    except BadPhoto as error: return None, str(error).replace(str(path), path.name)
     M = colorfulness(torch.from_numpy(pixels.copy())[None]).item()
     if M < min_colorfulness: return None, f'little colour: {M:.1f}'
     image, data = Image.fromarray(pixels.transpose(1, 2, 0)), io.BytesIO()

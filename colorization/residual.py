@@ -25,7 +25,10 @@ class ResidualColorizer(nn.Module):
         self.up = nn.Sequential(nn.ConvTranspose2d(8 * f, 313, 4, 2, 1), nn.ConvTranspose2d(313, 2, 4, 2, 1))
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d): module.momentum = 0.5
-    def forward(self, x): return self.up(self.groups(x))
+    def forward(self, x):
+        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
+            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+        return self.up(self.groups(x))
 
 # %% ../nbs/26_residual.ipynb #eca1096a
 class SpreadLoss(nn.Module):

@@ -6,7 +6,8 @@
 __all__ = ['small_photos', 'small_dataloader', 'StridedDiscriminator', 'main']
 
 # %% ../nbs/28_small.ipynb #ed912b4d
-import argparse
+import argparse, io
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ def small_photos(
 ) -> torch.Tensor: # uint8, (n, 3, 32, 32)
     "CIFAR-10 (Krizhevsky 2009); or, where it can't be had, crops of the photos of `train_val_photos`."
     from torchvision.datasets import CIFAR10
+    if split not in ('train', 'val'): raise ValueError(f"split must be 'train' or 'val', not {split!r}")
     try:
         photos = CIFAR10(folder or cache_folder()/'cifar10', train=split == 'train', download=download).data
         order = torch.randperm(len(photos), generator=torch.Generator().manual_seed(0))[:n]
@@ -37,14 +39,14 @@ def small_photos(
     return _crops(train_val_photos()[split == 'val'], n)
 
 def _crops(paths, n):
-    "`n` crops of 32 pixels, at random but always the same places; from each photo equally many."
-    chance, crops, each = np.random.RandomState(0), [], -(-n // len(paths))
+    "`n` crops of 32 pixels, at random but always the same places, from each photo about equally many. Raises ValueError if no photo can be used."
+    photos = []
     for path in tqdm(paths[:n], 'cropping', leave=False):
-        try: photo = torch.from_numpy(load_photo(path, 64))
+        try: photos.append(torch.from_numpy(load_photo(path, 64).copy()))
         except BadPhoto: continue
-        corners = chance.randint(0, 33, (each, 2))
-        crops += [photo[:, y:y + 32, x:x + 32] for y, x in corners]
-    return torch.stack(crops[:n])
+    if not photos: raise ValueError(f"none of the {len(paths)} photos can be used")
+    corners = np.random.RandomState(0).randint(0, 33, (n, 2))
+    return torch.stack([photos[i % len(photos)][:, y:y + 32, x:x + 32] for i, (y, x) in enumerate(corners)])
 
 # %% ../nbs/28_small.ipynb #e2e1cb70
 class _InMemory:
@@ -93,7 +95,7 @@ def main(
     parser.add_argument('--device', default='auto', help='cpu, cuda, mps or auto (default: %(default)s)')
     parser.add_argument('--save_image', default=True, type=_true_or_false, help='True: write it into the folder `colorized`; False: only show it (default: %(default)s)')
     args = parser.parse_args(argv)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, nullcontext() if args.save_image else redirect_stdout(io.StringIO()):
         status = colorize_command([args.image_path, '--device', args.device, '--out', 'colorized' if args.save_image else folder])
         if status == 0 and not args.save_image:
             with Image.open(next(Path(folder).iterdir())) as result: result.show()
