@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from .discriminator import PatchDiscriminator
 from .resnet_unet import BasicBlock, ResUnet
 from .training import architecture
+from .unet import _check_size
 
 # %% ../nbs/24_attention.ipynb #c2e43ecd
 class SelfAttention(nn.Module):
@@ -59,7 +60,6 @@ class CoarseToFine(nn.Module):
         if not self.coarse.head.weight.requires_grad: self.coarse.eval() # frozen, its batch norms too
         return self
     def forward(self, x):
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+        _check_size(x, self.multiple)
         seen = self.down(x) + self.coarse.features(F.avg_pool2d(x, 2))
         return self.head(self.up(seen)).tanh()

@@ -14,6 +14,7 @@ from .data import pick_device
 from .metrics import _efficientnet_lite
 from .resnet_unet import UpBlock
 from .training import architecture
+from .unet import _check_size
 
 # %% ../nbs/21_efficient_unet.ipynb #5d8ca225
 class _PaddedConv2d(nn.Conv2d):
@@ -41,8 +42,7 @@ class EfficientUnet(nn.Module):
         "The weights that may come trained."
         return [*self.stem.parameters(), *self.blocks.parameters()]
     def forward(self, x):
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+        _check_size(x, self.multiple)
         y, skips = self.stem(x), [x]
         for i, block in enumerate(self.blocks):
             y = block(y)

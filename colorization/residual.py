@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from .resnet_unet import BasicBlock
 from .training import architecture
+from .unet import _check_size
 
 # %% ../nbs/26_residual.ipynb #9d4503f6
 @architecture
@@ -26,8 +27,7 @@ class ResidualColorizer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d): module.momentum = 0.5
     def forward(self, x):
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+        _check_size(x, self.multiple)
         return self.up(self.groups(x))
 
 # %% ../nbs/26_residual.ipynb #eca1096a

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import pick_device
+from .unet import _check_size
 
 # %% ../nbs/08_resnet_unet.ipynb #8d801ae1
 class UpBlock(nn.Module):
@@ -85,8 +86,7 @@ class ResUnet(nn.Module):
         return self.encoder.parameters()
     def features(self, x: torch.Tensor) -> torch.Tensor:
         "The last maps before colour, (B, 16, H, W)."
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+        _check_size(x, self.multiple)
         *skips, y = [x, *self.encoder(x)]
         for up in self.decoder: y = up(y, skips.pop())
         return y

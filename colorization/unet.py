@@ -33,6 +33,11 @@ class UnetBlock(nn.Module):
     def forward(self, x): return self.model(x) if self.outermost else torch.cat([x, self.model(x)], 1)
 
 # %% ../nbs/02_unet.ipynb #e5cb5e89
+def _check_size(x, multiple):
+    "Raise ValueError unless height and width of `x` are multiples of `multiple`."
+    if x.shape[-1] % multiple or x.shape[-2] % multiple:
+        raise ValueError(f"height and width must be multiples of {multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+
 class Unet(nn.Module):
     "The U-Net generator of pix2pix (Isola et al. 2017): L (B, input_c, H, W) to ab (B, output_c, H, W) in [-1, 1]."
     def __init__(self,
@@ -50,8 +55,7 @@ class Unet(nn.Module):
         for filters in num_filters * 4, num_filters * 2, num_filters: block = UnetBlock(filters, filters * 2, block)
         self.model = UnetBlock(output_c, num_filters, block, input_c=input_c, outermost=True)
     def forward(self, x):
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ValueError(f"height and width must be multiples of {self.multiple}, got {x.shape[-2]} x {x.shape[-1]}")
+        _check_size(x, self.multiple)
         return self.model(x)
 
 # %% ../nbs/02_unet.ipynb #8c813553
