@@ -16,7 +16,7 @@ from tqdm import tqdm
 from .colorize import Colorizer, open_photo
 from .data import atomic_write, black_and_white_photos, find_photos, remove_unfinished
 from .video import FILMS, colorize_film, film_result
-from .weights import WEIGHTS
+from .weights import DEFAULT_WEIGHTS, WEIGHTS
 
 # %% ../nbs/13_command.ipynb #222ccb71
 def _path(text):
@@ -28,9 +28,9 @@ def _parser():
     option = parser.add_argument
     option('photos', nargs='*', type=_path, metavar='PHOTO_OR_FOLDER', help="photos, films, or folders of photos")
     option('--out', type=_path, default=Path('colorized'), metavar='DIR', help="folder for the results (default: %(default)s)")
-    option('--weights', default='resnet_unet', metavar='NAME_OR_FILE', help=f"{', '.join(WEIGHTS)}, or a file (default: %(default)s)")
+    option('--weights', default=DEFAULT_WEIGHTS, metavar='NAME_OR_FILE', help=f"{', '.join(WEIGHTS)}, or a file (default: %(default)s)")
     option('--device', default='auto', help="auto, cpu, cuda or mps (default: %(default)s)")
-    option('--size', type=int, default=256, metavar='N', help="short side of what the network sees; the result has the photo's own size (default: %(default)s)")
+    option('--size', type=int, metavar='N', help="short side of what the network sees; the result has the photo's own size (default: what the weights ask for)")
     option('--saturation', type=float, default=1.0, metavar='X', help="colours X times as strong (default: %(default)s)")
     option('--recursive', action='store_true', help="search folders with all of their subfolders")
     option('--overwrite', action='store_true', help="make results again that exist already")

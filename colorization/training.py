@@ -155,9 +155,10 @@ def average_weights(
     net: nn.Module,
     decay: float = 0.999, # how much of the average stays at each step
 ) -> AveragedModel: # a copy of `net` in `.module`, moved by `.update_parameters(net)`
-    "An exponential moving average of the weights and buffers of `net`."
+    "An exponential moving average of the weights and buffers of `net`; integers, which count, are copied."
     average = AveragedModel(net, use_buffers=True)
     def update(averages, values, _):
+        if not averages[0].is_floating_point(): return torch._foreach_copy_(averages, values)
         n = average.n_averaged.item() # of the average, which counts on the CPU: no waiting for a GPU
         get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, n)
     average.multi_avg_fn = update
@@ -226,7 +227,7 @@ def save_generator(
     net_G: nn.Module, # with its constructor's arguments in `net_G.arguments`
     path: str | Path, # `.safetensors`
     half: bool = False, # store float16: half of the size
-    **info, # what else the header shall say, such as `training` and `metrics`; anything JSON can hold
+    **info, # what else the header shall say, such as `training`, `metrics` and `size`, see `load_generator`; anything JSON can hold
 ):
     "Write a generator and what it is into one safetensors file."
     from safetensors.torch import save
@@ -256,7 +257,7 @@ def read_header(
 def load_generator(
     path: str | Path, # a file of `save_generator`
     device: str | torch.device = 'auto', # see `pick_device`
-) -> nn.Module: # in `eval()` mode, float32
+) -> nn.Module: # in `eval()` mode, float32; its `.size` is the short side, in pixels, of what it is best shown: 256, or what the file says
     "Build the generator that a weights file describes, with its weights. Raises as `read_header`, and ValueError if they don't fit."
     from safetensors.torch import load_file
     header = read_header(path)
@@ -266,6 +267,7 @@ def load_generator(
     try:
         net_G = _ARCHITECTURES[name](**header['arguments'])
         net_G.load_state_dict(load_file(path))
+        net_G.size = int(header.get('size', 256))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
     return net_G.to(pick_device(device)).eval()

@@ -16,7 +16,7 @@ from PIL import Image
 from .colorize import Colorizer, open_photo
 from .command import _result_names, _save
 from .training import load_generator
-from .weights import WEIGHTS, weights_file
+from .weights import DEFAULT_WEIGHTS, WEIGHTS, weights_file
 
 # %% ../nbs/18_web.ipynb #1aa1ac47
 MAX_MEGAPIXELS, MAX_UPLOAD, MAX_PHOTOS = 100, 60_000_000, 100 # pixels in millions, bytes, photos at a time
@@ -116,7 +116,7 @@ def build_page(
         with gr.Row():
             with gr.Column(scale=2):
                 files = gr.File(label='Photos', file_count='multiple', file_types=['image'], elem_id='photos')
-                weights = gr.Dropdown(list(WEIGHTS), value='resnet_unet', label='Weights', info='with judge, without, or the baseline')
+                weights = gr.Dropdown(list(WEIGHTS), value=DEFAULT_WEIGHTS, label='Weights', info='the best, or those of earlier chapters')
                 saturation = gr.Slider(0, 3, 1, step=0.1, label='Saturation')
                 size = gr.Slider(128, 512, 256, step=32, label='Size', info='short side of what the network sees, in pixels')
                 button = gr.Button('Colorize', variant='primary', elem_id='colorize')
