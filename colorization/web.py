@@ -15,7 +15,7 @@ from PIL import Image
 
 from .colorize import Colorizer, open_photo
 from .command import _result_names, _save
-from .training import load_generator
+from .training import load_generator, read_header
 from .weights import DEFAULT_WEIGHTS, WEIGHTS, weights_file
 
 # %% ../nbs/18_web.ipynb #1aa1ac47
@@ -118,7 +118,7 @@ def build_page(
                 files = gr.File(label='Photos', file_count='multiple', file_types=['image'], elem_id='photos')
                 weights = gr.Dropdown(list(WEIGHTS), value=DEFAULT_WEIGHTS, label='Weights', info='the best, or those of earlier chapters')
                 saturation = gr.Slider(0, 3, 1, step=0.1, label='Saturation')
-                size = gr.Slider(128, 512, 256, step=32, label='Size', info='short side of what the network sees, in pixels')
+                size = gr.Slider(128, 512, read_header(weights_file(DEFAULT_WEIGHTS))['size'], step=32, label='Size', info='short side of what the network sees, in pixels')
                 button = gr.Button('Colorize', variant='primary', elem_id='colorize')
             with gr.Column(scale=3):
                 which, views = gr.Dropdown([], label='Show', visible=False), gr.State({})
