@@ -36,13 +36,17 @@ def ssim(
     return structural_similarity_index_measure(rgb.float(), target.float(), data_range=255.0, reduction='none')
 
 # %% ../nbs/05_metrics.ipynb #4a379c83
+def _opponent_colors(rgb):
+    "Red against green, and yellow against blue, of each pixel: (B, 3, H, W) to (B, 2, H * W)."
+    r, g, b = rgb.flatten(2).unbind(1)
+    return torch.stack([r - g, (r + g) / 2 - b], 1)
+
 def colorfulness(
     rgb: torch.Tensor, # sRGB from 0 to 255, uint8 or float, shape (B, 3, H, W)
 ) -> torch.Tensor: # (B,), 0 for grey to about 110 for very vivid photos; with a gradient for grey too
     "Colourfulness M of each photo (Hasler & Süsstrunk 2003), on 8-bit sRGB."
-    r, g, b = rgb.float().flatten(2).unbind(1)
-    opponent = torch.stack([r - g, (r + g) / 2 - b])
-    spread, mean = opponent.var(-1, correction=0).sum(0), opponent.mean(-1).square().sum(0)
+    opponent = _opponent_colors(rgb.float())
+    spread, mean = opponent.var(-1, correction=0).sum(1), opponent.mean(-1).square().sum(1)
     return spread.clamp(min=1e-6).sqrt() + 0.3 * mean.clamp(min=1e-6).sqrt()
 
 # %% ../nbs/05_metrics.ipynb #12a090aa
@@ -120,11 +124,13 @@ def frechet_distance(
 ) -> float:
     "The squared Fréchet distance of two sets of features, taken as Gaussians (Heusel et al. 2017), in float64."
     from torchmetrics.image.fid import FrechetInceptionDistance
+    clouds = torch.cat([features, target_features]).cpu().double()
+    if len(clouds) < clouds.shape[1]: clouds = clouds @ torch.linalg.qr(clouds.T).Q
     as_they_are = nn.Identity()
-    as_they_are.num_features = features.shape[1]
+    as_they_are.num_features = clouds.shape[1]
     metric = FrechetInceptionDistance(as_they_are)
-    metric.update(target_features.cpu().double(), real=True)
-    metric.update(features.cpu().double(), real=False)
+    metric.update(clouds[len(features):], real=True)
+    metric.update(clouds[:len(features)], real=False)
     return metric.compute().item()
 
 # %% ../nbs/05_metrics.ipynb #21b70936

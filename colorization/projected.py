@@ -7,12 +7,25 @@ __all__ = ['FeatureNetwork', 'smooth_colors', 'ProjectedDiscriminator']
 
 # %% ../nbs/20_projected.ipynb #f049ab91
 import torch
+from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrizations import spectral_norm
 
 from .lab import lab_to_rgb
 from .metrics import _efficientnet_lite
+
+# %% ../nbs/20_projected.ipynb #786e7d38
+def _fold_batch_norm(net):
+    "Put each batch norm of a fixed timm network into the convolution before it: the same function, with fewer steps."
+    for name, child in list(net.named_children()):
+        if isinstance(child, nn.Conv2d): conv = name
+        elif isinstance(child, nn.BatchNorm2d):
+            setattr(net, conv, fuse_conv_bn_eval(getattr(net, conv), child))
+            setattr(net, name, child.act)
+        else: _fold_batch_norm(child)
+    return net
 
 # %% ../nbs/20_projected.ipynb #c08b4ea1
 class FeatureNetwork(nn.Module):
@@ -20,15 +33,21 @@ class FeatureNetwork(nn.Module):
     channels = 24, 40, 112
     def __init__(self):
         super().__init__()
-        model = _efficientnet_lite(1)
+        model = _fold_batch_norm(_efficientnet_lite(1).eval())
         self.stem, self.blocks = nn.Sequential(model.conv_stem, model.bn1), nn.ModuleList(model.blocks[:5])
-        self.eval().requires_grad_(False)
+        self.last = nn.Sequential(*model.blocks[5:], model.conv_head, model.bn2, model.global_pool)
+        self.requires_grad_(False)
     def forward(self, rgb):
         x, features = self.stem((rgb * 255 - 127) / 128), []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in (1, 2, 4): features.append(x)
         return features
+    def summary(self,
+        features: list[torch.Tensor], # of `forward`
+    ) -> torch.Tensor: # (B, 1280), float32: what the network would classify by
+        "The last features, of photos as a whole."
+        return self.last(features[-1]).float()
 
 # %% ../nbs/20_projected.ipynb #fd1539e9
 def smooth_colors(
@@ -37,6 +56,15 @@ def smooth_colors(
 ) -> torch.Tensor: # same shape
     "Colours as through frosted glass: averaged, and brought back to size bilinearly."
     return F.interpolate(F.avg_pool2d(ab, factor), scale_factor=factor, mode='bilinear')
+
+@patch
+def look(self: FeatureNetwork,
+    L: torch.Tensor, # (B, 1, H, W)
+    ab: torch.Tensor, # (B, 2, H, W), H and W multiples of 4
+) -> list[torch.Tensor]: # as `forward` returns
+    "The features of photos whose colours are seen through `smooth_colors`."
+    with torch.autocast(L.device.type, enabled=False): rgb = lab_to_rgb(L.float(), smooth_colors(ab.float())).contiguous(memory_format=torch.channels_last)
+    return self.to(rgb.device, memory_format=torch.channels_last)(rgb)
 
 # %% ../nbs/20_projected.ipynb #80746133
 def _head(channels):
@@ -51,7 +79,5 @@ class ProjectedDiscriminator(nn.Module):
         self.eyes = [FeatureNetwork()] # in a list: no parameters of this module
         self.heads = nn.ModuleList(map(_head, FeatureNetwork.channels))
     def forward(self, L_ab):
-        with torch.autocast(L_ab.device.type, enabled=False):
-            rgb = lab_to_rgb(L_ab[:, :1].float(), smooth_colors(L_ab[:, 1:].float())).contiguous(memory_format=torch.channels_last)
-        self.eyes[0].to(rgb.device, memory_format=torch.channels_last)
-        return [head(f) for head, f in zip(self.heads, self.eyes[0](rgb))]
+        self.features = self.eyes[0].look(L_ab[:, :1], L_ab[:, 1:]) # kept for those who would look at the same photos again
+        return [head(f) for head, f in zip(self.heads, self.features)]

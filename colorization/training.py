@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import torch
 from fastcore.basics import patch
 from torch import nn, optim
+from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
@@ -62,9 +63,10 @@ class MainModel(nn.Module):
         dtype: torch.dtype | None | str = 'auto', # of autocast: None for plain float32; 'auto': `fast_dtype`
         ema_decay: float = 0., # keep a moving average of the generator's weights, see `average_weights`; 0 for none
         extra_losses: dict[str, Callable[['MainModel'], torch.Tensor]] | None = None, # what else the generator shall make small, by name
+        seen_size: int | None = None, # the generator paints a copy with this side, and its colours are enlarged; default: the (square) photo itself
     ):
         super().__init__()
-        self.extra_losses = dict(extra_losses or {})
+        self.extra_losses, self.seen_size = dict(extra_losses or {}), seen_size
         self.device, self.lambda_L1, self.lr_G, self.lr_D = pick_device(device), lambda_L1, lr_G, lr_D
         self.dtype = fast_dtype(self.device) if dtype == 'auto' else dtype
         net_G = net_G or init_model(Unet(input_c=1, output_c=2, n_down=8, num_filters=64), self.device)
@@ -90,9 +92,12 @@ def autocast(self: MainModel):
 
 @patch
 def forward(self: MainModel):
-    "Paint: `fake_color` becomes the generator's ab."
-    with self.autocast(): fake_color = self.net_G(self.L_seen)
+    "Paint: `fake_color` becomes the generator's ab, of `L`'s size."
+    L = self.L_seen
+    if self.seen_size: L = F.interpolate(L, (self.seen_size, self.seen_size), mode='bicubic', antialias=True).clamp(-1, 1).to(memory_format=self.memory_format)
+    with self.autocast(): fake_color = self.net_G(L)
     self.fake_color = fake_color.float()
+    if self.seen_size: self.fake_color = F.interpolate(self.fake_color, self.L.shape[-2:], mode='bilinear')
 
 # %% ../nbs/06_training.ipynb #4ece9a1f
 @patch
@@ -321,7 +326,7 @@ def _batch_size(dl):
 def _settings(model, train_dl, epochs, decay_epochs, warmup_epochs):
     "The settings of a training run, for the header of its weights."
     return dict(epochs=epochs, decay_epochs=decay_epochs, warmup_epochs=warmup_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=_batch_size(train_dl),
-                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, ema_decay=model.ema_decay, extra_losses={name: getattr(loss, 'weight', 1) for name, loss in model.extra_losses.items()}, dtype=str(model.dtype), device=model.device.type)
+                lr_G=model.lr_G, lr_D=model.lr_D, lambda_L1=model.lambda_L1, ema_decay=model.ema_decay, seen_size=model.seen_size, extra_losses={name: getattr(loss, 'weight', 1) for name, loss in model.extra_losses.items()}, dtype=str(model.dtype), device=model.device.type)
 
 # %% ../nbs/06_training.ipynb #f80e4a6b
 def _scale_learning_rates(model, factor):

@@ -25,7 +25,7 @@ class Weights:
 
 # %% ../nbs/12_weights.ipynb #6e582b62
 WEIGHTS = dict(
-    resnet_unet_projected=Weights(28685844, '2858a1cc7db5fe10799cc745c8cad618228cb028c19b5584b5f219ff9224a23b'),
+    resnet_unet_projected=Weights(28686156, '85907bf98ede197e3b9aa9c431ae9fb6f1d419264dc5af1d1ae390af78ef92e2'),
     resnet_unet=Weights(28686372, 'e203eb18dba79b84e6ed7af582199ddb08e3f26ab921911d3fffe4c1f84ff4fa'),
     resnet_unet_l1=Weights(28686108, 'd8779f2d30c2caeec1785c6b6e9179831d4e7ca0183b36fe172d94324d513167'),
     baseline=Weights(6822052, '4d4648bfc76d22019dfe3aa818da6a8ea72b069ca7b1c4035f40ec2c8ba950d1'))
