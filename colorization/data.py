@@ -264,6 +264,10 @@ def pick_device(
     return device
 
 # %% ../nbs/01_data.ipynb #426a1726
+def _batch_to_lab(rgb):
+    "`rgb_to_lab` of a batch, on a CPU photo by photo."
+    return rgb_to_lab(rgb) if rgb.device.type != 'cpu' else map(torch.stack, zip(*map(rgb_to_lab, rgb)))
+
 class LabDataLoader(DataLoader):
     "A DataLoader over a `ColorizationDataset` that moves batches of bytes to `device` and makes {'L', 'ab'} of them there."
     def __init__(self, dataset: ColorizationDataset, device: torch.device, crop: int | None = None, process_index: int = 0, num_processes: int = 1, **kwargs):
@@ -277,7 +281,7 @@ class LabDataLoader(DataLoader):
                 y, x = (int(torch.randint(side - self.crop + 1, ())) for side in rgb.shape[-2:])
                 rgb = rgb[..., y:y + self.crop, x:x + self.crop]
             if self.mirror: rgb = torch.where(self._coins(len(rgb)).to(self.device), rgb.flip(-1), rgb)
-            yield dict(zip(('L', 'ab'), rgb_to_lab(rgb)))
+            yield dict(zip(('L', 'ab'), _batch_to_lab(rgb)))
     def _coins(self, n):
         "Which of this process's `n` photos to mirror; all processes toss for the whole batch, so that they stay in step."
         return torch.rand(self.num_processes, n, 1, 1, 1)[self.process_index] < 0.5

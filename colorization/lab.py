@@ -41,23 +41,23 @@ def xyz_to_lab(
     "CIE 1976 L*a*b* of XYZ (D65)."
     t = xyz / torch.tensor(_D65_WHITE).to(xyz).view(3, 1, 1)
     toe = (6 / 29) ** 3
-    x, y, z = torch.where(t > toe, t.clamp(min=toe) ** (1 / 3), t * (841 / 108) + 4 / 29).unbind(-3)
+    x, y, z = (t.clamp(min=toe) ** (1 / 3) + (t.clamp(max=toe) - toe) * (841 / 108)).unbind(-3)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -3)
 
 # %% ../nbs/00_lab.ipynb #456b94b4
-def _float_rgb(rgb):
-    "Check an RGB tensor and return it as floats in [0, 1]."
+def _light(rgb):
+    "Check an RGB tensor and return its linear light."
     if rgb.ndim < 3 or rgb.shape[-3] != 3: raise ValueError(f"expected RGB of shape (…, 3, H, W), got {tuple(rgb.shape)}")
-    if rgb.dtype == torch.uint8: return rgb.float() / 255
+    if rgb.dtype == torch.uint8: return srgb_to_linear(torch.arange(256, device=rgb.device) / 255).index_select(0, rgb.flatten().int()).view(rgb.shape)
     if not rgb.is_floating_point(): raise TypeError(f"expected uint8 or floating point RGB, got {rgb.dtype}")
-    return rgb.to(torch.promote_types(rgb.dtype, torch.float32))
+    return srgb_to_linear(rgb.to(torch.promote_types(rgb.dtype, torch.float32)))
 
 # %% ../nbs/00_lab.ipynb #b5945352
 def rgb_to_lab(
     rgb: torch.Tensor, # sRGB of shape (…, 3, H, W): uint8, or float in [0, 1]
 ) -> tuple[torch.Tensor, torch.Tensor]: # `L` in [-1, 1], shape (…, 1, H, W), and `ab` in [-1, 1], shape (…, 2, H, W)
     "L*/50 − 1 and (a*, b*)/110 of an sRGB photo (D65). Raises ValueError or TypeError for another shape or type."
-    lab = xyz_to_lab(linear_to_xyz(srgb_to_linear(_float_rgb(rgb))))
+    lab = xyz_to_lab(linear_to_xyz(_light(rgb)))
     return lab[..., :1, :, :] / 50 - 1, lab[..., 1:, :, :] / 110
 
 # %% ../nbs/00_lab.ipynb #4f73643f
