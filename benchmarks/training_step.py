@@ -3,7 +3,8 @@
 Run as `python benchmarks/training_step.py`. The tutorial's way: float32, contiguous memory, fastai's DynamicUnet on a
 ResNet18 (for the baseline, the same U-Net as ours), plain Adam, one `.item()` for each loss and step. Ours: the plain
 ResUnet, bf16 or fp16 where that is fast, channels_last, a fused optimizer, losses read rarely. Each way runs in a
-process of its own, in turn.
+process of its own, in turn. The arithmetic is counted by PyTorch; what is attainable is the rate of a large matrix
+product, in float32 and in the number type that is fast.
 """
 import json
 import subprocess
@@ -55,7 +56,8 @@ def ours_l1(size):
         def update(self):
             pass
 
-    return lambda: _pretrain_epoch([batch], torch.nn.L1Loss(), dtype, 1, None, Bar(), net_G, opt, schedule, scaler)
+    parts = dict(net_G=net_G, opt=opt, schedule=schedule, scaler=scaler)
+    return lambda: _pretrain_epoch([batch], torch.nn.L1Loss(), dtype, 1, None, Bar(), None, **parts)
 
 
 def plain_gan(size):
@@ -93,8 +95,33 @@ def ours_gan(size):
     return step
 
 
-def measure(way: str, size: int) -> dict:
-    "Milliseconds a photo and peak memory in MB of one way, in a process of its own."
+def attainable() -> dict[str, float]:
+    "TFLOP/s of the product of two large matrices, by number type."
+    import torch
+
+    from colorization.data import pick_device
+    from colorization.training import fast_dtype
+
+    device, rates = pick_device(), {}
+    side = 8192 if device.type == "cuda" else 4096
+    for dtype in {torch.float32, fast_dtype(device) or torch.float32}:
+        a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+        rates[str(dtype).removeprefix("torch.")] = 2 * side**3 / seconds(lambda: a @ b, 10, 2) / 1e12
+    return rates
+
+
+def one_way(way: str, size: int) -> dict[str, float]:
+    "Milliseconds a photo, GFLOP a photo, and peak memory in MB."
+    from torch.utils.flop_counter import FlopCounterMode
+
+    step = globals()[way](size)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return dict(ms=seconds(step, 5, 2) / BATCH * 1e3, gflop=counter.get_total_flops() / BATCH / 1e9, memory=peak_memory())
+
+
+def measure(way: str, size: int) -> dict[str, float]:
+    "What `one_way` finds, in a process of its own."
     done = subprocess.run([sys.executable, __file__, way, str(size)], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{way} at {size} px failed: {done.stderr[-500:]}")
@@ -103,14 +130,15 @@ def measure(way: str, size: int) -> dict:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        step = globals()[sys.argv[1]](int(sys.argv[2]))
-        print(json.dumps(dict(ms=seconds(step, 5, 2) / BATCH * 1e3, memory=peak_memory())))
+        print(json.dumps(one_way(sys.argv[1], int(sys.argv[2]))))
         sys.exit()
-    rows = []
+    rows, rates = [], attainable()
     for name, what, sizes in (("ResNet U-Net, L1", "l1", (64, 128, 256)), ("baseline, GAN + L1", "gan", (256,))):
         for size in sizes:
             plain, ours = measure(f"plain_{what}", size), measure(f"ours_{what}", size)
             rows.append([f"{name}, {size} px", f"{plain['ms']:.1f}", f"{ours['ms']:.1f}", f"{plain['ms'] / ours['ms']:.1f}",
+                         *(f"{way['gflop']:.0f} GFLOP, {way['gflop'] / way['ms']:.2f} TFLOP/s" for way in (plain, ours)),
                          f"{plain['memory']:,.0f} MB", f"{ours['memory']:,.0f} MB"])
-    print(f"{machine()}; batch {BATCH}, milliseconds a photo of forward, backward and optimizer\n")
-    table(["step", "plain", "ours", "ratio", "peak memory, plain", "ours"], rows)
+    print(f"{machine()}; batch {BATCH}, milliseconds a photo of forward, backward and optimizer")
+    print(f"attainable: {', '.join(f'{rate:.2f} TFLOP/s in {name}' for name, rate in rates.items())}\n")
+    table(["step", "plain", "ours", "ratio", "arithmetic and rate, plain", "ours", "peak memory, plain", "ours"], rows)
