@@ -51,14 +51,18 @@ def show_photos(
     columns: int = 5, # photos in a row
     width: float = 1.6, # of each photo, in inches
 ):
-    "Draw photos in a grid and return the figure."
+    "Draw photos in a grid, all in one axes, each between half a unit before and after its column and row; returns the figure."
     import matplotlib.pyplot as plt
     rows = -(-len(photos) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(width * columns, width * rows), squeeze=False, layout='constrained')
-    for ax in axes.flat: ax.axis('off')
-    for i, (ax, photo) in enumerate(zip(axes.flat, photos)):
-        ax.imshow(_to_array(photo), cmap='gray')
-        if i < len(titles): ax.set_title(titles[i], fontsize=8)
+    line = 0.16 / width if any(titles) else 0 # the height of a title, in units
+    fig, ax = plt.subplots(figsize=(width * columns, width * rows * (1 + line)), layout='constrained')
+    for i, photo in enumerate(photos):
+        row, x, image = i // columns, i % columns, _to_array(photo)
+        y, half_height, half_width = row * (1 + line), *(0.49 * side / max(image.shape[:2]) for side in image.shape[:2])
+        ax.imshow(image, cmap='gray', extent=(x - half_width, x + half_width, y + half_height, y - half_height))
+        if i < len(titles): ax.text(x - half_width, y - half_height, titles[i], va='bottom', fontsize=8)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows * (1 + line) - 0.5 - line, -0.5 - line))
+    ax.axis('off')
     return fig
 
 # %% ../nbs/01_data.ipynb #6db0dbd0

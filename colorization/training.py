@@ -215,8 +215,8 @@ def visualize(
     with torch.no_grad(): ab = model.generator(data['L'][:5].to(model.device))
     model.generator.train(was_training)
     L, truth = data['L'][:5].to(ab), data['ab'][:5].to(ab)
-    fig = show_photos([*L, *lab_to_rgb(L, ab), *lab_to_rgb(L, truth)], columns=len(L), width=1.3)
-    for row, title in enumerate(('input', 'painted', 'truth')): fig.axes[row * len(L)].set_title(title, loc='left')
+    titles = [title for row in ('input', 'painted', 'truth') for title in (row, *[''] * (len(L) - 1))]
+    fig = show_photos([*L, *lab_to_rgb(L, ab), *lab_to_rgb(L, truth)], titles, columns=len(L), width=1.3)
     if save: fig.savefig(f'colorization_{time.time():.0f}.png' if save is True else save, dpi=80)
     return fig
 
@@ -270,8 +270,9 @@ def load_generator(
     if name not in _ARCHITECTURES: importlib.import_module('colorization.all') # where the further chapters add theirs
     if name not in _ARCHITECTURES: raise ValueError(f"{path} holds a {name!r}; this version knows {', '.join(_ARCHITECTURES)}. Is a newer version out?")
     try:
-        net_G = _ARCHITECTURES[name](**header['arguments'])
-        net_G.load_state_dict(load_file(path))
+        with torch.device('meta'): net_G = _ARCHITECTURES[name](**header['arguments'])
+        weights = {name: value.to(torch.float32 if value.is_floating_point() else value.dtype, copy=True) for name, value in load_file(path).items()}
+        net_G.load_state_dict(weights, assign=True)
         net_G.size = int(header.get('size', 256))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
@@ -312,7 +313,8 @@ def _checkpoint_file(checkpoint_dir, net_G):
 def _check_finite(model, meters, epoch, checkpoint):
     "Raise FloatingPointError if a loss of this epoch, or a weight now, is NaN or infinite."
     wrong = [name for name, meter in meters.items() if not math.isfinite(meter.avg)]
-    if not wrong: wrong = [name for name, value in model.state_dict().items() if not value.isfinite().all()][:3]
+    state = {name: value for name, value in model.state_dict().items() if value.is_floating_point()}
+    if not wrong and not nn.utils.get_total_norm(state.values()).isfinite(): wrong = [name for name, value in state.items() if not value.isfinite().all()][:3]
     if wrong: raise FloatingPointError(
         f"{', '.join(wrong)} became NaN or infinite in epoch {epoch}, and training stopped. "
         + (f"The last good checkpoint is {checkpoint}. " if checkpoint and checkpoint.exists() else "There is no checkpoint yet. ")
