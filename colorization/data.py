@@ -51,17 +51,17 @@ def show_photos(
     columns: int = 5, # photos in a row
     width: float = 1.6, # of each photo, in inches
 ):
-    "Draw photos in a grid, all in one axes, each between half a unit before and after its column and row; returns the figure."
+    "Draw photos in a grid and return the figure: one axes, in which a photo is at most one unit high and wide."
     import matplotlib.pyplot as plt
     rows = -(-len(photos) // columns)
-    line = 0.16 / width if any(titles) else 0 # the height of a title, in units
-    fig, ax = plt.subplots(figsize=(width * columns, width * rows * (1 + line)), layout='constrained')
+    pitch = 1 + 0.16 / width if any(titles) else 1 # from row to row: a photo, and the line for its title
+    fig, ax = plt.subplots(figsize=(width * columns, width * rows * pitch), layout='constrained')
     for i, photo in enumerate(photos):
-        row, x, image = i // columns, i % columns, _to_array(photo)
-        y, half_height, half_width = row * (1 + line), *(0.49 * side / max(image.shape[:2]) for side in image.shape[:2])
+        image, x, y = _to_array(photo), i % columns, i // columns * pitch
+        half_height, half_width = (0.49 * side / max(image.shape[:2]) for side in image.shape[:2])
         ax.imshow(image, cmap='gray', extent=(x - half_width, x + half_width, y + half_height, y - half_height))
         if i < len(titles): ax.text(x - half_width, y - half_height, titles[i], va='bottom', fontsize=8)
-    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows * (1 + line) - 0.5 - line, -0.5 - line))
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=((rows - 1) * pitch + 0.5, 0.5 - pitch))
     ax.axis('off')
     return fig
 
