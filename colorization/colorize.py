@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 from fastcore.basics import patch
 from torch.nn import functional as F
 
-from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_lab, rgb_to_uint8
+from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_L, rgb_to_uint8
 from .training import load_generator
 from .weights import DEFAULT_WEIGHTS, weights_file
 
@@ -108,7 +108,7 @@ def small_lightness(
 ) -> torch.Tensor: # (1, 1, h, w) in [-1, 1]
     "L of a small copy: what the network sees."
     small = image.resize(_network_size(*image.size, size), Image.Resampling.BICUBIC, reducing_gap=3)
-    return rgb_to_lab(_to_tensor(small))[0]
+    return rgb_to_L(_to_tensor(small))
 
 def _to_tensor(image): return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
 
@@ -218,7 +218,7 @@ def paint(self: Colorizer,
     slope = color_slope(small_L, small_ab)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
-        L = rgb_to_lab(_to_tensor(strip).to(small_ab.device))[0]
+        L = rgb_to_L(_to_tensor(strip).to(small_ab.device))
         light = fit_to_gamut(lab_to_linear(L, guided_upsample(small_L, small_ab, L, top, image.height, slope)))
         result.paste(Image.fromarray(rgb_to_uint8(linear_to_srgb(light))[0].permute(1, 2, 0).cpu().numpy()), (0, top))
     return result

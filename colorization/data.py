@@ -284,11 +284,12 @@ class LabDataLoader(DataLoader):
             if self.crop:
                 y, x = (int(torch.randint(side - self.crop + 1, ())) for side in rgb.shape[-2:])
                 rgb = rgb[..., y:y + self.crop, x:x + self.crop]
-            if self.mirror: rgb = torch.where(self._coins(len(rgb)).to(self.device), rgb.flip(-1), rgb)
+            if self.mirror:
+                for i in self._tossed(len(rgb)): rgb[i] = rgb[i].flip(-1)
             yield dict(zip(('L', 'ab'), _batch_to_lab(rgb)))
-    def _coins(self, n):
+    def _tossed(self, n):
         "Which of this process's `n` photos to mirror; all processes toss for the whole batch, so that they stay in step."
-        return torch.rand(self.num_processes, n, 1, 1, 1)[self.process_index] < 0.5
+        return (torch.rand(self.num_processes, n)[self.process_index] < 0.5).nonzero().flatten().tolist()
 
 # %% ../nbs/01_data.ipynb #35465d80
 def make_dataloaders(
