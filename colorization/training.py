@@ -39,7 +39,7 @@ def fast_dtype(
     if device.type == 'cpu' and hasattr(torch.cpu, 'get_capabilities'):
         capabilities = torch.cpu.get_capabilities()
         if capabilities.get('amx_bf16') or capabilities.get('avx512_bf16') or capabilities.get('bf16'): return torch.bfloat16
-        warnings.warn('this CPU has no bfloat16 units: float32 it is, about twice as slow')
+        warnings.warn('this CPU has no bfloat16 units: training in float32, which takes several times as long as with them')
     return None
 
 # %% ../nbs/06_training.ipynb #121390db
