@@ -3,13 +3,16 @@ import os
 import platform
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 
 def machine() -> str:
-    "Processor, cores for this process, and the accelerator, in a line."
+    "Processor, cores for this process, the type of number in which it is fastest, and the accelerator, in a line."
     import torch
+
+    from colorization.training import fast_dtype
 
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -17,7 +20,10 @@ def machine() -> str:
         cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), cpu)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{cpu}, {cores} cores{gpu}; PyTorch {torch.__version__}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fastest = "float32" if fast_dtype(torch.device("cpu")) is None else "bfloat16"
+    return f"{cpu}, {cores} cores, fastest in {fastest}{gpu}; PyTorch {torch.__version__}"
 
 
 def synchronize() -> None:

@@ -90,8 +90,22 @@ def _answer(done, failed):
     return '  \n'.join(lines + [f'**{name}**: {why}' for name, why in failed.items()])
 
 # %% ../nbs/18_web.ipynb #6be123bd
-_CSS = '.gradio-container {max-width: 1100px !important; margin: auto !important}'
+def _settings(gr):
+    "The left side of the page: its button, and what a visitor sets."
+    files = gr.File(label='Photos', file_count='multiple', file_types=['image'], elem_id='photos')
+    weights = gr.Dropdown(list(WEIGHTS), value=DEFAULT_WEIGHTS, label='Weights', info='the best, or those of earlier chapters')
+    saturation = gr.Slider(0, 3, 1, step=0.1, label='Saturation')
+    size = gr.Slider(128, 512, read_header(weights_file(DEFAULT_WEIGHTS))['size'], step=32, label='Size', info='short side of what the network sees, in pixels')
+    return gr.Button('Colorize', variant='primary', elem_id='colorize'), [files, weights, size, saturation]
 
+def _shown(gr):
+    "The right side: which photo, its two views, those of all photos, the files to take home, and what the page says."
+    which, views = gr.Dropdown([], label='Show', visible=False), gr.State({})
+    slider = gr.ImageSlider(label='Before and after', type='filepath', visible=False, elem_id='slider')
+    answer = gr.Markdown(elem_id='answer')
+    return [which, slider, views, gr.File(label='Download, at full resolution', visible=False, elem_id='results'), answer]
+
+# %% ../nbs/18_web.ipynb #c5fe3e9d
 def build_page(
     device: str = 'auto', # see `pick_device`
 ): # a `gradio.Blocks`; start it with `.launch()`
@@ -114,25 +128,18 @@ def build_page(
     with gr.Blocks(title='Colorize', analytics_enabled=False, delete_cache=(600, 7200)) as page:
         gr.Markdown('# Colorize\nDrop black-and-white photos here, or colour ones to be painted anew. Colours are guesses; lightness and detail stay the photo\'s own. Nothing is kept after your visit.')
         with gr.Row():
-            with gr.Column(scale=2):
-                files = gr.File(label='Photos', file_count='multiple', file_types=['image'], elem_id='photos')
-                weights = gr.Dropdown(list(WEIGHTS), value=DEFAULT_WEIGHTS, label='Weights', info='the best, or those of earlier chapters')
-                saturation = gr.Slider(0, 3, 1, step=0.1, label='Saturation')
-                size = gr.Slider(128, 512, read_header(weights_file(DEFAULT_WEIGHTS))['size'], step=32, label='Size', info='short side of what the network sees, in pixels')
-                button = gr.Button('Colorize', variant='primary', elem_id='colorize')
-            with gr.Column(scale=3):
-                which, views = gr.Dropdown([], label='Show', visible=False), gr.State({})
-                slider = gr.ImageSlider(label='Before and after', type='filepath', visible=False, elem_id='slider')
-                answer = gr.Markdown(elem_id='answer')
-                results = gr.File(label='Download, at full resolution', visible=False, elem_id='results')
-        files.upload(arrive, files, None, queue=False, api_name=False)
-        button.click(colorize, [files, weights, size, saturation], [which, slider, views, results, answer], concurrency_limit=1, api_name='colorize')
+            with gr.Column(scale=2): button, settings = _settings(gr)
+            with gr.Column(scale=3): which, slider, views, *_ = shown = _shown(gr)
+        settings[0].upload(arrive, settings[0], None, queue=False, api_name=False)
+        button.click(colorize, settings, shown, concurrency_limit=1, api_name='colorize')
         which.input(lambda name, views: views[name], [which, views], slider, api_name=False)
         page.unload(leave)
     page.visits = visits
     return page.queue(max_size=100)
 
 # %% ../nbs/18_web.ipynb #72c90741
+_CSS = '.gradio-container {max-width: 1100px !important; margin: auto !important}'
+
 def open_page(
     host: str = '127.0.0.1', # the address to listen at; the default is reached from this computer only
     port: int | None = None, # default: the first free one from 7860 on
