@@ -8,7 +8,6 @@ __all__ = ['open_photo', 'small_lightness', 'color_slope', 'guided_upsample', 'C
 # %% ../nbs/11_colorize.ipynb #26cf7948
 import os, warnings
 from collections import defaultdict
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np, torch
@@ -16,6 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 from fastcore.basics import patch
 from torch.nn import functional as F
 
+from .data import _convert_profile, _to_srgb
 from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_L, rgb_to_uint8
 from .training import load_generator
 from .weights import DEFAULT_WEIGHTS, weights_file
@@ -44,20 +44,6 @@ def _from_array(values):
     return Image.fromarray(values if values.dtype == np.uint8 else _to_8_bit(values))
 
 # %% ../nbs/11_colorize.ipynb #3f94f63e
-def _convert_profile(image, source, target):
-    "An RGB image of `image`, whose numbers mean what the ICC profile `source` says (bytes; None: sRGB), with numbers for `target`."
-    profiles = [ImageCms.ImageCmsProfile(BytesIO(icc) if icc else ImageCms.createProfile('sRGB')) for icc in (source, target)]
-    if all('srgb' in ImageCms.getProfileDescription(profile).lower() for profile in profiles): return image.convert('RGB')
-    return ImageCms.profileToProfile(image, *profiles, outputMode='RGB')
-
-def _to_srgb(image):
-    "8-bit sRGB of an image, and its ICC profile (bytes) if it has one for RGB."
-    icc = image.info.get('icc_profile')
-    if image.mode == 'LAB': icc = ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB')).tobytes()
-    elif image.mode not in ('L', 'RGB', 'CMYK'): image = image.convert('RGB')
-    try: return _convert_profile(image, icc, None), icc if icc and ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space == 'RGB ' else None
-    except (ImageCms.PyCMSError, OSError): return image.convert('RGB'), None # damaged, or for another kind of image
-
 def _from_srgb(image, icc):
     "An sRGB image as an RGB image with the ICC profile `icc` (bytes); unchanged where there is none, or one for input only."
     try: image = _convert_profile(image, None, icc) if icc else image

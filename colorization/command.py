@@ -79,7 +79,7 @@ def _plan(photos, out, recursive=False):
     return list(plan.values()), failed
 
 # %% ../nbs/13_command.ipynb #d2812e72
-_OF_THE_FILE = {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 700, 33723, 34377, 34675, 40962, 40963}
+_OF_THE_FILE = {254, 255, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 700, 33723, 34377, 34675, 37724, 40962, 40963, 50341}
 
 def _exif(image):
     "The EXIF data of an open image (bytes) but for what describes its file; empty if there are none, or none that can be read."

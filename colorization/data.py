@@ -10,13 +10,14 @@ __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'fi
 # %% ../nbs/01_data.ipynb #a7790393
 import hashlib, importlib.util, json, os, shutil, time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from itertools import islice
+from contextlib import contextmanager, nullcontext, suppress
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np, torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_convert
 from tqdm import tqdm
 
@@ -72,13 +73,15 @@ def find_photos(
     folder: str | Path,
     recursive: bool = True, # search its subfolders too
     onerror=None, # called with the OSError of each subfolder that can't be read; default: raise it
-) -> list[Path]: # sorted; without hidden files
+) -> list[Path]: # sorted; without hidden files and folders
     "Every photo file in `folder`, by its suffix. Raises NotADirectoryError, or FileNotFoundError if it holds none."
     folder = Path(folder)
     if not folder.is_dir(): raise NotADirectoryError(f"{folder} is not a folder of photos")
     def stop(error): raise error
-    walk = islice(os.walk(folder, onerror=onerror or stop), None if recursive else 1)
-    found = [Path(parent)/name for parent, _, names in walk for name in names]
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=onerror or stop):
+        found += [Path(parent)/name for name in names]
+        folders[:] = [name for name in folders if name[0] != '.'] if recursive else []
     paths = sorted((p for p in found if p.suffix.lower() in _SUFFIXES and p.name[0] != '.'), key=Path.as_posix)
     if not paths: raise FileNotFoundError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
     return paths
@@ -131,6 +134,29 @@ def _mean_chroma(image):
     small = torch.from_numpy(np.array(image.resize((64, 64), Image.Resampling.BOX)))
     return rgb_to_lab(small.permute(2, 0, 1))[1].norm(dim=0).mean().item() * 110
 
+# %% ../nbs/01_data.ipynb #c1d4ca4a
+@lru_cache(64)
+def _is_srgb(icc):
+    "Whether the ICC profile (bytes) is sRGB's own: it moves none of 125 colours by more than three codes."
+    colors = Image.fromarray(np.stack(np.meshgrid(*[np.uint8([0, 64, 128, 192, 255])] * 3), -1).reshape(25, 5, 3))
+    try: moved = ImageCms.profileToProfile(colors, ImageCms.ImageCmsProfile(BytesIO(icc)), ImageCms.createProfile('sRGB'))
+    except ImageCms.PyCMSError: return False # for another kind of image than RGB
+    return np.abs(np.asarray(moved).astype(int) - np.asarray(colors)).max() <= 3
+
+def _convert_profile(image, source, target):
+    "An RGB image of `image`, whose numbers mean what the ICC profile `source` says (bytes; None: sRGB), with numbers for `target`."
+    if all(icc is None or _is_srgb(icc) for icc in (source, target)): return image.convert('RGB')
+    profiles = [ImageCms.ImageCmsProfile(BytesIO(icc) if icc else ImageCms.createProfile('sRGB')) for icc in (source, target)]
+    return ImageCms.profileToProfile(image, *profiles, outputMode='RGB')
+
+def _to_srgb(image):
+    "8-bit sRGB of an image, and its ICC profile (bytes) if it has one for RGB."
+    icc = image.info.get('icc_profile')
+    if image.mode == 'LAB': icc = ImageCms.ImageCmsProfile(ImageCms.createProfile('LAB')).tobytes()
+    elif image.mode not in ('L', 'RGB', 'CMYK'): image = image.convert('RGB')
+    try: return _convert_profile(image, icc, None), icc if icc and ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space == 'RGB ' else None
+    except (ImageCms.PyCMSError, OSError): return image.convert('RGB'), None # damaged, or for another kind of image
+
 # %% ../nbs/01_data.ipynb #c20052ac
 def load_photo(
     path: str | Path,
@@ -142,7 +168,7 @@ def load_photo(
         with Image.open(path) as image:
             if min(image.size) < size / 2: raise BadPhoto(f"too small: {image.width} x {image.height}, needs {-(-size // 2)}")
             image.draft('RGB', (2 * size, 2 * size))
-            image = ImageOps.exif_transpose(image).convert('RGB')
+            image, _ = _to_srgb(ImageOps.exif_transpose(image))
     except BadPhoto: raise
     except Exception as error: raise BadPhoto(f"can't be read: {error}") from error
     image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
@@ -169,7 +195,8 @@ def remove_unfinished(
 ):
     "Delete what `atomic_write` left behind when its process was killed, if nothing was written to it for an hour."
     for path in Path(folder).rglob('.unfinished-*'):
-        if time.time() - path.stat().st_mtime > 3600: path.unlink(missing_ok=True)
+        with suppress(OSError): # it was renamed or deleted meanwhile, or is a folder
+            if time.time() - path.stat().st_mtime > 3600: path.unlink()
 
 # %% ../nbs/01_data.ipynb #27d57c6c
 def cache_folder() -> Path:
@@ -184,7 +211,7 @@ def _default_workers():
 
 def _cache_key(paths, size):
     stats = [(str(p.absolute()), (s := p.stat()).st_size, s.st_mtime_ns) if p.exists() else str(p) for p in paths]
-    return hashlib.sha256(json.dumps([1, size, stats]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([2, size, stats]).encode()).hexdigest()[:16]
 
 # %% ../nbs/01_data.ipynb #b5cc3598
 class PhotoCache(Dataset):

@@ -15,18 +15,19 @@ from torch import nn, optim
 
 from .metrics import evaluate
 from .training import (AverageMeter, average_weights, fast_dtype, fast_memory_format,
-                                   _batch_size, _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint)
+                                   _batch_size, _begin_accumulating, _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint)
 
 # %% ../nbs/09_strategy.ipynb #eb0cd519
 def _warm_up_and_cosine(opt, steps):
     "A schedule: learning rates rise over the first twentieth of the steps, then fall along a cosine to 0."
     rise = max(1, steps // 20)
-    return optim.lr_scheduler.LambdaLR(opt, lambda step: min(1, (step + 1) / rise) * (1 + math.cos(math.pi * min(1, step / steps))) / 2)
+    return optim.lr_scheduler.LambdaLR(opt, lambda step: min(1, (step + 1) / rise) * (1 + math.cos(math.pi * min(1, step / max(1, steps)))) / 2)
 
 # %% ../nbs/09_strategy.ipynb #a07f1c78
 def _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, net_G, opt, schedule, scaler, ema=None):
     "One epoch: returns its number, size in pixels, mean loss and seconds."
     device, meter, began = next(net_G.parameters()).device, AverageMeter(), time.time()
+    _begin_accumulating(accelerator, net_G)
     net_G.train()
     for step, data in enumerate(dl, 1):
         L, ab = (t.to(device, memory_format=fast_memory_format(device)) for t in (data.get('L_seen', data['L']), data['ab']))

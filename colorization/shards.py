@@ -47,6 +47,7 @@ def write_shards(
     per_shard: int = 1000, # photos in a shard
 ) -> dict: # what `shards.json` says: 'size', 'counts' of photos by shard, 'rejected' photos with the reason
     "Pack a photo collection into tar shards. Raises ValueError where `out` holds shards of other photos or another size."
+    if size < 1 or per_shard < 1: raise ValueError(f"size and per_shard must be at least 1, not {size} and {per_shard}")
     paths, out = find_photos(photos), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_unfinished(out)
@@ -96,6 +97,17 @@ def _shards(folder, readers):
     if len(counts) < readers: raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; pack again with a smaller per_shard")
     return [str(Path(folder)/name) for name in sorted(counts)], sum(counts.values())
 
+def _own_shards(shards):
+    "The shards that this reader gets, in a new order for each pass."
+    from webdataset import split_by_worker
+    own = list(split_by_worker(shards))
+    return (own[i] for i in torch.randperm(len(own)))
+
+class _Chance:
+    "PyTorch's random numbers, which `--seed` sets and checkpoints keep, for webdataset."
+    @staticmethod
+    def randint(low, high): return int(torch.randint(low, high + 1, ()))
+
 def shard_dataloader(
     folder: str | Path, # of `write_shards`
     batch_size: int = 16, # of all processes together
@@ -109,10 +121,11 @@ def shard_dataloader(
     processes = accelerator.num_processes if accelerator else 1
     if batch_size % processes: raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
     files, count = _shards(folder, processes * max(1, n_workers))
-    photos = wds.WebDataset(files, repeat=True, shardshuffle=len(files) if shuffle else False, nodesplitter=wds.split_by_node)
-    if shuffle: photos = photos.shuffle(shuffle)
-    photos = photos.decode('torchrgb8').map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)
     steps = count // batch_size
+    if steps < max(1, n_workers): raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} and {max(1, n_workers)} processes that read")
+    photos = wds.WebDataset(files, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node, workersplitter=_own_shards if shuffle else wds.split_by_worker)
+    if shuffle: photos = photos.shuffle(shuffle, rng=_Chance)
+    photos = photos.decode('torchrgb8').map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)
     photos = photos.with_length(steps, silent=True).with_epoch(steps // max(1, n_workers))
     device = accelerator.device if accelerator else pick_device(device)
     dataset = SimpleNamespace(photos=photos, split='train' if shuffle else 'val')

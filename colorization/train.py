@@ -19,7 +19,7 @@ from .metrics import ImageNetClassifier
 from .pretraining import adamw, pretrain_generator
 from .resnet_unet import build_res_unet
 from .shards import _command, shard_dataloader
-from .training import MainModel, load_generator, read_header, save_generator, train_model
+from .training import MainModel, fast_dtype, load_generator, read_header, save_generator, train_model
 from .unet import init_model
 
 # %% ../nbs/17_train.ipynb #5fb31cb1
@@ -121,13 +121,11 @@ def _pretrain(accelerator, encoder, loaders, val_dl, folder, lr, dtype, compile)
 
 # %% ../nbs/17_train.ipynb #17edee81
 def _dtype(name, accelerator):
-    "'auto', None for float32, or the number type of that name."
+    "The number type of that name, None for float32."
     if name not in ('auto', 'float32', 'bfloat16', 'float16'): raise ValueError(f"dtype must be auto, float32, bfloat16 or float16, not {name!r}")
-    if accelerator.num_processes > 1 and accelerator.device.type == 'cuda' and name in ('auto', 'float16'):
-        if torch.cuda.get_device_capability(accelerator.device) >= (8, 0) and name == 'auto': return torch.bfloat16
-        accelerator.print('several processes, and no bfloat16: computing in float32')
-        return None
-    return {'auto': 'auto', 'float32': None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}[name]
+    number_type = fast_dtype(accelerator.device) if name == 'auto' else dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16)[name]
+    if number_type is not torch.float16 or accelerator.num_processes == accelerator.gradient_accumulation_steps == 1: return number_type
+    accelerator.print('several processes or accumulated batches, and no bfloat16: computing in float32')
 
 # %% ../nbs/17_train.ipynb #b1a4c6e8
 def _play(accelerator, net_G, train_dl, val_dl, folder, epochs, **settings):
@@ -168,12 +166,15 @@ def train(
     "Train a colorizer: pretraining, then the game; with several processes under `accelerate launch`. Raises OSError, ValueError or FloatingPointError."
     from accelerate import Accelerator
     from accelerate.utils import set_seed
-    accelerator, out, sizes = Accelerator(gradient_accumulation_steps=accumulate), Path(out), _sizes(pretrain)
+    sizes = _sizes(pretrain)
+    if accumulate < 1 or gan_epochs < 0 or not (sizes or gan_epochs): raise ValueError("accumulate must be at least 1, and of pretrain and gan_epochs one must ask for an epoch")
+    accelerator, out = Accelerator(gradient_accumulation_steps=accumulate), Path(out)
     number_type = _dtype(dtype, accelerator)
     set_seed(seed)
     paths, val_paths = _photos(photos, valid)
     loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, *([gan_size] if gan_epochs else [])}}
     val_dl = _validation_loader(val_paths[:watch], max(loaders), accelerator)
+    if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of the game is chosen by the Fréchet distance, which takes at least two validation photos")
     net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
     chosen, game = out/'pretraining/generator.safetensors', []
     if gan_epochs: game, chosen = _play(accelerator, net_G, loaders[gan_size], val_dl, out/'gan', gan_epochs, lr_G=lr_gan, dtype=number_type)

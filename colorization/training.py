@@ -343,6 +343,12 @@ def _same_chance(accelerator):
     from accelerate.utils import synchronize_rng_states
     synchronize_rng_states(['torch'])
 
+def _begin_accumulating(accelerator, *nets):
+    "Drop what the last epoch has left over of a step of several batches: no checkpoint keeps it."
+    if not accelerator: return
+    accelerator.step = 0
+    for net in nets: net.zero_grad()
+
 def _row_of_all(row, measure, accelerator):
     "One row for all processes: the means of their numbers, and what the first of them measures."
     if not accelerator: return row | measure()
@@ -400,6 +406,7 @@ def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, ch
     import matplotlib.pyplot as plt
     meters, began = create_loss_meters(*model.extra_losses), time.time()
     if only_D: meters = {name: meters[name] for name in ('loss_D_fake', 'loss_D_real', 'loss_D')}
+    _begin_accumulating(accelerator, model.net_G, model.net_D)
     for step, data in enumerate(train_dl, (epoch - 1) * len(train_dl) + 1):
         model.setup_input(data)
         with accelerator.accumulate() if accelerator else nullcontext(): model.warm_up_D() if only_D else model.optimize()

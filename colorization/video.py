@@ -114,7 +114,7 @@ def _cut_off(film, video, frame):
 def _convert(film, out, colorizer, memory, name):
     "Write the open `film` in colour, with its sound, into the open container `out`; returns what was lost, in words."
     video, picture, damaged, waiting = film.streams.best('video'), None, 0, []
-    video.thread_type = 'AUTO'
+    video.thread_type, size = 'AUTO', None
     sounds = {sound: out.add_stream_from_template(sound) for sound in film.streams.audio}
     clocks = {sound: _Clock(1) for sound in sounds} | {video: _Clock(round(1 / (video.time_base * (video.average_rate or 25))))}
     total = video.frames or (round(film.duration / 1e6 * video.average_rate) if film.duration and video.average_rate else None)
@@ -124,7 +124,8 @@ def _convert(film, out, colorizer, memory, name):
             elif (frames := _decoded(packet)) is None: damaged += 1
             else:
                 for frame in frames:
-                    colored = colorizer.colorize_frame(frame, memory, video.width, video.height)
+                    size = size or (video.width, video.height) # later frames of another size are scaled
+                    colored = colorizer.colorize_frame(frame, memory, *size)
                     colored.pts = clocks[video](frame.pts)
                     picture = picture or _add_picture(out, video, colored, frame.rotation % 180)
                     out.mux(picture.encode(colored.reformat(format=picture.pix_fmt, dst_colorspace='ITU709')))

@@ -81,7 +81,7 @@ def _network(weights, device): return load_generator(weights_file(weights), devi
 
 def _colorizer(weights, size, saturation, device):
     net_G = _network(weights, device)
-    return Colorizer(net_G, net_G.multiple if net_G.multiple > size else int(size), saturation)
+    return Colorizer(net_G, max(net_G.multiple, int(size) // net_G.multiple * net_G.multiple), saturation)
 
 # %% ../nbs/18_web.ipynb #6936a046
 def _answer(done, failed):
@@ -118,7 +118,9 @@ def build_page(
         if not paths: raise gr.Error('Drop a photo first.')
         if len(paths) > MAX_PHOTOS: raise gr.Error(f'At most {MAX_PHOTOS} photos at a time.')
         folder = visits.begin(request.session_hash, paths)
-        done, failed = paint_all(paths, folder, _colorizer(weights, size, saturation, device), progress)
+        try: colorizer = _colorizer(weights, size, saturation, device)
+        except (OSError, ValueError) as error: raise gr.Error(str(error)) from error
+        done, failed = paint_all(paths, folder, colorizer, progress)
         views = {name: list(map(str, pair)) for name, (_, pair) in done.items()}
         first = next(iter(views), None)
         return (gr.Dropdown(list(views), value=first, visible=len(views) > 1), gr.ImageSlider(views.get(first), visible=bool(views)), views,
