@@ -251,6 +251,7 @@ def _decode_all(paths, size, n_workers, file):
 def _build_cache(file, paths, size, n_workers):
     "Decode `paths` into `file`, and why some were left out into a JSON file beside it."
     file.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(file.parent)
     needed, free = len(paths) * 3 * size**2, shutil.disk_usage(file.parent).free
     if needed > free: raise OSError(f"{needed / 1e9:.1f} GB of decoded photos don't fit into {file.parent} ({free / 1e9:.1f} GB free); choose another `cache_dir`")
     with atomic_write(file) as unfinished: left_out = _decode_all(paths, size, n_workers, unfinished)
