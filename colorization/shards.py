@@ -88,7 +88,7 @@ def shards_command(
     except (OSError, ValueError) as error: raise SystemExit(f'error: {error}')
     print(f"{sum(index['counts'].values())} photos in {len(index['counts'])} shards in {out}")
 
-# %% ../nbs/16_shards.ipynb #64922638
+# %% ../nbs/16_shards.ipynb #570104f3
 def _shards(folder, readers):
     "The files of the shards in `folder`, enough for so many readers, and how many photos they hold."
     index_file = Path(folder)/'shards.json'
@@ -97,6 +97,7 @@ def _shards(folder, readers):
     if len(counts) < readers: raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; pack again with a smaller per_shard")
     return [str(Path(folder)/name) for name in sorted(counts)], sum(counts.values())
 
+# %% ../nbs/16_shards.ipynb #8d9548f1
 def _own_shards(shards):
     "The shards that this reader gets, in a new order for each pass."
     from webdataset import split_by_worker
@@ -108,6 +109,7 @@ class _Chance:
     @staticmethod
     def randint(low, high): return int(torch.randint(low, high + 1, ()))
 
+# %% ../nbs/16_shards.ipynb #64922638
 def shard_dataloader(
     folder: str | Path, # of `write_shards`
     batch_size: int = 16, # of all processes together
@@ -120,13 +122,14 @@ def shard_dataloader(
     import webdataset as wds
     processes = accelerator.num_processes if accelerator else 1
     if batch_size % processes: raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
-    files, count = _shards(folder, processes * max(1, n_workers))
+    readers = max(1, n_workers)
+    files, count = _shards(folder, processes * readers)
     steps = count // batch_size
-    if steps < max(1, n_workers): raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} and {max(1, n_workers)} processes that read")
+    if steps < readers: raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} and {readers} processes that read")
     photos = wds.WebDataset(files, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node, workersplitter=_own_shards if shuffle else wds.split_by_worker)
     if shuffle: photos = photos.shuffle(shuffle, rng=_Chance)
     photos = photos.decode('torchrgb8').map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)
-    photos = photos.with_length(steps, silent=True).with_epoch(steps // max(1, n_workers))
+    photos = photos.with_length(steps, silent=True).with_epoch(steps // readers)
     device = accelerator.device if accelerator else pick_device(device)
     dataset = SimpleNamespace(photos=photos, split='train' if shuffle else 'val')
     return LabDataLoader(dataset, device, batch_size=None, num_workers=n_workers, pin_memory=device.type == 'cuda')

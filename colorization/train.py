@@ -124,8 +124,10 @@ def _dtype(name, accelerator):
     "The number type of that name, None for float32."
     if name not in ('auto', 'float32', 'bfloat16', 'float16'): raise ValueError(f"dtype must be auto, float32, bfloat16 or float16, not {name!r}")
     number_type = fast_dtype(accelerator.device) if name == 'auto' else dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16)[name]
-    if number_type is not torch.float16 or accelerator.num_processes == accelerator.gradient_accumulation_steps == 1: return number_type
-    accelerator.print('several processes or accumulated batches, and no bfloat16: computing in float32')
+    if number_type is torch.float16 and max(accelerator.num_processes, accelerator.gradient_accumulation_steps) > 1:
+        accelerator.print('several processes or accumulated batches, and no bfloat16: computing in float32')
+        return None
+    return number_type
 
 # %% ../nbs/17_train.ipynb #b1a4c6e8
 def _play(accelerator, net_G, train_dl, val_dl, folder, epochs, **settings):

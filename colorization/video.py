@@ -113,8 +113,8 @@ def _cut_off(film, video, frame):
 # %% ../nbs/14_video.ipynb #769ee091
 def _convert(film, out, colorizer, memory, name):
     "Write the open `film` in colour, with its sound, into the open container `out`; returns what was lost, in words."
-    video, picture, damaged, waiting = film.streams.best('video'), None, 0, []
-    video.thread_type, size = 'AUTO', None
+    video, picture, size, damaged, waiting = film.streams.best('video'), None, None, 0, []
+    video.thread_type = 'AUTO'
     sounds = {sound: out.add_stream_from_template(sound) for sound in film.streams.audio}
     clocks = {sound: _Clock(1) for sound in sounds} | {video: _Clock(round(1 / (video.time_base * (video.average_rate or 25))))}
     total = video.frames or (round(film.duration / 1e6 * video.average_rate) if film.duration and video.average_rate else None)

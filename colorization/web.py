@@ -130,10 +130,10 @@ def build_page(
     with gr.Blocks(title='Colorize', analytics_enabled=False, delete_cache=(600, 7200)) as page:
         gr.Markdown('# Colorize\nDrop black-and-white photos here, or colour ones to be painted anew. Colours are guesses; lightness and detail stay the photo\'s own. Nothing is kept after your visit.')
         with gr.Row():
-            with gr.Column(scale=2): button, settings = _settings(gr)
+            with gr.Column(scale=2): button, (files, *others) = _settings(gr)
             with gr.Column(scale=3): which, slider, views, *_ = shown = _shown(gr)
-        settings[0].upload(arrive, settings[0], None, queue=False, api_name=False)
-        button.click(colorize, settings, shown, concurrency_limit=1, api_name='colorize')
+        files.upload(arrive, files, None, queue=False, api_name=False)
+        button.click(colorize, [files, *others], shown, concurrency_limit=1, api_name='colorize')
         which.input(lambda name, views: views[name], [which, views], slider, api_name=False)
         page.unload(leave)
     page.visits = visits
