@@ -18,18 +18,21 @@ from .resnet_unet import ResUnet
 from .training import architecture
 
 # %% ../nbs/25_classification.ipynb #b9871dad
+def _edge_colors():
+    "a* and b* (3072, 2) of the colours on the twelve edges of the sRGB cube."
+    levels, ends = torch.arange(256, dtype=torch.uint8), torch.tensor([0, 255], dtype=torch.uint8)
+    edges = torch.stack(torch.meshgrid(levels, ends, ends, indexing='ij')).flatten(1)
+    edges = torch.cat([edges, edges.roll(1, 0), edges.roll(2, 0)], 1)
+    return rgb_to_lab(edges[:, None])[1][:, 0].T.double() * 110
+
 @cache
 def ab_bins() -> torch.Tensor: # (313, 2), scaled ab, in ascending order
     "The points of a grid of 10 x 10 in a*, b* whose squares touch the convex hull of all sRGB colours (the gamut of Zhang et al. 2016)."
     from scipy.spatial import ConvexHull
-    levels = torch.arange(256, dtype=torch.uint8)
-    edges = torch.stack(torch.meshgrid(levels, torch.tensor([0, 255], dtype=torch.uint8), torch.tensor([0, 255], dtype=torch.uint8), indexing='ij')).flatten(1)
-    edges = torch.cat([edges, edges.roll(1, 0), edges.roll(2, 0)], 1) # the twelve edges of the cube; no colour within it lies outside of their hull
-    colors = rgb_to_lab(edges[:, None])[1][:, 0].T.double() * 110
     squares = torch.tensor([[x, y] for x in (-10., 10.) for y in (-10., 10.)])
-    hull = torch.from_numpy(ConvexHull((colors[:, None] + squares).flatten(0, 1)).equations)
+    sides = torch.from_numpy(ConvexHull((_edge_colors()[:, None] + squares).flatten(0, 1)).equations)
     grid = torch.cartesian_prod(*[torch.arange(-130., 131, 10)] * 2).double()
-    inside = (grid @ hull[:, :2].T + hull[:, 2] < -1e-6).all(1)
+    inside = (grid @ sides[:, :2].T + sides[:, 2] < -1e-6).all(1)
     return (grid[inside] / 110).float()
 
 # %% ../nbs/25_classification.ipynb #0b45c2a6

@@ -357,6 +357,28 @@ def _row_of_all(row, measure, accelerator):
     row = {k: sum(r[k] for r in rows) / len(rows) if isinstance(v, float) else v for k, v in row.items()}
     return broadcast_object_list([row | measure() if accelerator.is_main_process else None])[0]
 
+# %% ../nbs/06_training.ipynb #741ff4ca
+def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, checkpoint, bar, accelerator=None):
+    "One epoch, perhaps of the discriminator only: returns its number, mean losses and seconds."
+    import matplotlib.pyplot as plt
+    meters, began = create_loss_meters(*model.extra_losses), time.time()
+    if only_D: meters = {name: meters[name] for name in ('loss_D_fake', 'loss_D_real', 'loss_D')}
+    _begin_accumulating(accelerator, model.net_G, model.net_D)
+    for step, data in enumerate(train_dl, (epoch - 1) * len(train_dl) + 1):
+        model.setup_input(data)
+        with accelerator.accumulate() if accelerator else nullcontext(): model.warm_up_D() if only_D else model.optimize()
+        update_losses(model, meters, len(data['L']))
+        bar.update()
+        if step % 50 == 0: _check_finite(model, meters, epoch, checkpoint)
+        if display_every and step % display_every == 0 and display_data is not None:
+            tqdm.write(f'epoch {epoch}, step {step}')
+            log_results(meters)
+            visualize(model, display_data, save=checkpoint.with_name(f'step_{step:06}.png') if checkpoint else False)
+            if 'inline' in plt.get_backend(): plt.show()
+            plt.close()
+    _check_finite(model, meters, epoch, checkpoint)
+    return dict(epoch=epoch) | {name: meter.avg for name, meter in meters.items()} | dict(seconds=time.time() - began)
+
 # %% ../nbs/06_training.ipynb #80efb643
 def _run_epochs(history, loaders, train, measure, save, accelerator=None):
     "Add a row to `history` for each further epoch, of `train(loader, epoch, bar)` and `measure()`; then `save()`, if there is one."
@@ -399,28 +421,6 @@ def train_model(
         if keep_generators: save_generator(model.generator, checkpoint.with_name(f'epoch_{len(history):03}.safetensors'), training=training, metrics=history[-1])
         _save_checkpoint(checkpoint, model.generator, parts, history, training)
     return _run_epochs(history, [train_dl] * epochs, train, measure, save if checkpoint else None, accelerator)
-
-# %% ../nbs/06_training.ipynb #741ff4ca
-def _train_epoch(model, train_dl, epoch, only_D, display_every, display_data, checkpoint, bar, accelerator=None):
-    "One epoch, perhaps of the discriminator only: returns its number, mean losses and seconds."
-    import matplotlib.pyplot as plt
-    meters, began = create_loss_meters(*model.extra_losses), time.time()
-    if only_D: meters = {name: meters[name] for name in ('loss_D_fake', 'loss_D_real', 'loss_D')}
-    _begin_accumulating(accelerator, model.net_G, model.net_D)
-    for step, data in enumerate(train_dl, (epoch - 1) * len(train_dl) + 1):
-        model.setup_input(data)
-        with accelerator.accumulate() if accelerator else nullcontext(): model.warm_up_D() if only_D else model.optimize()
-        update_losses(model, meters, len(data['L']))
-        bar.update()
-        if step % 50 == 0: _check_finite(model, meters, epoch, checkpoint)
-        if display_every and step % display_every == 0 and display_data is not None:
-            tqdm.write(f'epoch {epoch}, step {step}')
-            log_results(meters)
-            visualize(model, display_data, save=checkpoint.with_name(f'step_{step:06}.png') if checkpoint else False)
-            if 'inline' in plt.get_backend(): plt.show()
-            plt.close()
-    _check_finite(model, meters, epoch, checkpoint)
-    return dict(epoch=epoch) | {name: meter.avg for name, meter in meters.items()} | dict(seconds=time.time() - began)
 
 # %% ../nbs/06_training.ipynb #1fb070d8
 def plot_losses(
