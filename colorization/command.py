@@ -106,14 +106,14 @@ def _save(image, path, source):
 
 # %% ../nbs/13_command.ipynb #84512d59
 def _colorize_file(colorizer, path, result, compare, overwrite):
-    "Colorize `path` into `result`; with `compare`, both side by side in a second file. What exists stays, unless `overwrite`."
+    "Colorize `path` into `result`; with `compare`, before and after in a second file, side by side where a JPEG can be that wide. What exists stays, unless `overwrite`."
     if path.suffix.lower() in FILMS: return colorize_film(path, result, colorizer)
-    colored = colorizer.colorize(path)
-    if overwrite or not result.is_file(): _save(colored, result, path)
+    if overwrite or not result.is_file(): _save(colorizer.colorize(path), result, path)
     if compare and (overwrite or not _comparison(result).is_file()):
-        before, after = open_photo(path)[0], open_photo(colored)[0]
-        both = Image.new('RGB', (2 * before.width, before.height))
-        both.paste(before, (0, 0)), both.paste(after, (before.width, 0))
+        before, after = open_photo(path)[0], open_photo(result)[0]
+        beside = (before.width, 0) if 2 * before.width <= 65500 else (0, before.height)
+        both = Image.new('RGB', (beside[0] + before.width, beside[1] + before.height))
+        both.paste(before), both.paste(after, beside)
         _save(both, _comparison(result), path)
 
 # %% ../nbs/13_command.ipynb #c7dbeff5
