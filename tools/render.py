@@ -44,7 +44,7 @@ def outline(nb: nbformat.NotebookNode) -> dict[str, list]:
     text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
     return {
         "cells": [cell.cell_type for cell in nb.cells],
-        "code cells": [re.sub(r"\s*#(?!\|).*", "", cell.source) for cell in nb.cells if cell.cell_type == "code"],
+        "code cells": [re.sub(r"\s*#(?!\| hide).*", "", cell.source) for cell in nb.cells if cell.cell_type == "code"],
         "headings": re.findall(r"^#+(?= )", text, flags=re.M),
         "commands": re.findall(r"```.*?```", text, flags=re.S),
         "links": [link for link in re.findall(r"\]\(([^)]*)\)", text) if "/index." not in link],
@@ -57,9 +57,12 @@ def render_readme(language: str = "") -> None:
     nb, readme = read_index(language), root / f"README{language}.md"
     nb.metadata.language_info = {"name": "python"}
     nb.cells = [cell for cell in nb.cells if not cell.source.startswith("# On Colab this installs")]
+    descriptions = []
     for cell in nb.cells:
         if cell.source.startswith("#| hide_input"):
             cell.metadata.tags = ["hide_input"]
+        descriptions += re.findall(r"^#\| fig-alt: (.*)\n", cell.source, flags=re.M)
+        cell.source = re.sub(r"^#\| fig-alt: .*\n", "", cell.source, flags=re.M)
     config = Config()
     config.ExtractOutputPreprocessor.output_filename_template = "{unique_key}_{index}_{cell_index}{extension}"
     config.TagRemovePreprocessor.remove_input_tags = {"hide_input"}
@@ -70,7 +73,7 @@ def render_readme(language: str = "") -> None:
         if name in text:
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_bytes(data)
-    text = text.replace("![png](", "![what the cell shows](").replace("](../", "](")
+    text = re.sub(r"!\[png\]", lambda _: f"![{descriptions.pop(0)}]", text).replace("](../", "](")
     text = re.sub(r"\]\(index([.a-z]*)\.ipynb\)", r"](README\1.md)", text)
     text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
     readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
