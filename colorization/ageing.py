@@ -47,6 +47,7 @@ def _grain(L, roll, generator):
     if torch.rand((), generator=generator) < 0.5: noise = _blur(noise, 0.7) * 1.8
     return L + noise * roll(0, 0.06)
 
+# %% ../nbs/19_old_photos.ipynb #b63e3a86
 def _fade(L, roll):
     "Black and white become greys, and the light falls unevenly."
     black, white = roll(0, 0.2), roll(0.75, 1)
@@ -54,6 +55,7 @@ def _fade(L, roll):
     y = y.view(-1, 1)
     return black + (white - black) * L + roll(-0.12, 0.12) * x + roll(-0.12, 0.12) * y + roll(-0.15, 0.1) * (x**2 + y**2) / 2
 
+# %% ../nbs/19_old_photos.ipynb #b0cdf0b9
 def _scratch(L, roll):
     "In about one photo of three, a nearly upright line."
     y, x = (torch.linspace(-1, 1, n) for n in L.shape[-2:])

@@ -35,6 +35,7 @@ class AttentionResUnet(ResUnet):
         super().__init__(n_input, n_output)
         self.decoder[1].convs.append(SelfAttention(128))
 
+# %% ../nbs/24_attention.ipynb #09f75c33
 class AttentionDiscriminator(PatchDiscriminator):
     "A `PatchDiscriminator` with three strided layers and self-attention after them, at 1/8 of H and W."
     def __init__(self, input_c: int, num_filters: int = 64):

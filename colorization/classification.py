@@ -25,6 +25,7 @@ def _edge_colors():
     edges = torch.cat([edges, edges.roll(1, 0), edges.roll(2, 0)], 1)
     return rgb_to_lab(edges[:, None])[1][:, 0].T.double() * 110
 
+# %% ../nbs/25_classification.ipynb #9b3326b0
 @cache
 def ab_bins() -> torch.Tensor: # (313, 2), scaled ab, in ascending order
     "The points of a grid of 10 x 10 in a*, b* whose squares touch the convex hull of all sRGB colours (the gamut of Zhang et al. 2016)."
@@ -64,6 +65,7 @@ def color_distribution(
     counts = sum(soft_encode(F.avg_pool2d(batch['ab'], 4)).sum((0, 2, 3)).cpu().double() for batch in dataloader)
     return (counts / counts.sum()).float()
 
+# %% ../nbs/25_classification.ipynb #0c1db0f2
 def rebalancing_weights(
     distribution: torch.Tensor, # (313,), of `color_distribution`
     lambda_uniform: float = 0.5, # 0: weights by rarity alone; 1: all equal

@@ -31,12 +31,14 @@ def _to_8_bit(values):
     values *= 255 / top
     return np.rint(values, out=values).astype(np.uint8)
 
+# %% ../nbs/11_colorize.ipynb #8f3cfc05
 def _grey_to_8_bit(image):
     "A grey image of 16 or 32 bits with 8 bits, and with what else it says of itself."
     grey = Image.fromarray(_to_8_bit(np.asarray(image)))
     grey.info = image.info | ({'transparency': image.info['transparency'] // 257} if isinstance(image.info.get('transparency'), int) else {})
     return grey
 
+# %% ../nbs/11_colorize.ipynb #45b39fb2
 def _from_array(values):
     if not values.size or values.ndim not in (2, 3) or values.ndim == 3 and values.shape[2] > 4:
         raise ValueError(f"expected an array of shape (H, W) or (H, W, channels), got {values.shape}")
@@ -88,6 +90,7 @@ def _network_size(width, height, size):
     scale = size / min(width, height)
     return tuple(min(round(side * scale), 4 * size) for side in (width, height))
 
+# %% ../nbs/11_colorize.ipynb #cc51d744
 def small_lightness(
     image: Image.Image, # RGB
     size: int, # short side of the copy, in pixels
@@ -101,6 +104,7 @@ def _to_tensor(image): return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 # %% ../nbs/11_colorize.ipynb #886c14b2
 def _window_mean(planes): return F.avg_pool2d(F.pad(planes, (1, 1, 1, 1), mode='replicate'), 3, stride=1)
 
+# %% ../nbs/11_colorize.ipynb #56893bb0
 def color_slope(
     L: torch.Tensor, # (B, 1, h, w)
     ab: torch.Tensor, # (B, 2, h, w)

@@ -23,6 +23,7 @@ def _path(text):
     if not text: raise argparse.ArgumentTypeError("a name is empty")
     return Path(text)
 
+# %% ../nbs/13_command.ipynb #c02f9c92
 def _parser():
     parser = argparse.ArgumentParser('colorize', description="Put colour into black-and-white photos and films.")
     option = parser.add_argument
@@ -137,6 +138,7 @@ def _say(text, file):
     except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
     except (OSError, ValueError, AttributeError): pass
 
+# %% ../nbs/13_command.ipynb #0960b287
 def _report(plan, skipped, failed, out):
     _say(f"{len(plan) - skipped - len(failed)} colorized into {out}, {skipped} skipped because a file of that name exists (--overwrite makes it again), {len(failed)} failed", sys.stdout)
     for path, error in failed.items(): _say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", sys.stderr)

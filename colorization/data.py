@@ -46,6 +46,7 @@ def _to_array(photo):
     if isinstance(photo, torch.Tensor): photo = photo.detach().cpu().movedim(0, -1).squeeze(-1)
     return np.asarray(photo)
 
+# %% ../nbs/01_data.ipynb #8ace4873
 def show_photos(
     photos: list, # paths, PIL images, (H, W[, 3]) arrays or (C, H, W) tensors
     titles: list[str] = (), # one for each photo, or for the first few
@@ -129,6 +130,7 @@ SIZE = 256
 class BadPhoto(ValueError):
     "A photo that can't be used for training; the message says why."
 
+# %% ../nbs/01_data.ipynb #591b9f4a
 def _mean_chroma(image):
     "Mean distance from grey, in units of a* and b*, of a small copy of a PIL image."
     small = torch.from_numpy(np.array(image.resize((64, 64), Image.Resampling.BOX)))
@@ -143,12 +145,14 @@ def _is_srgb(icc):
     except ImageCms.PyCMSError: return False # for another kind of image than RGB
     return np.abs(np.asarray(moved).astype(int) - np.asarray(colors)).max() <= 3
 
+# %% ../nbs/01_data.ipynb #2ac4b0b8
 def _convert_profile(image, source, target):
     "An RGB image of `image`, whose numbers mean what the ICC profile `source` says (bytes; None: sRGB), with numbers for `target`."
     if all(icc is None or _is_srgb(icc) for icc in (source, target)): return image.convert('RGB')
     profiles = [ImageCms.ImageCmsProfile(BytesIO(icc) if icc else ImageCms.createProfile('sRGB')) for icc in (source, target)]
     return ImageCms.profileToProfile(image, *profiles, outputMode='RGB')
 
+# %% ../nbs/01_data.ipynb #50ff9dea
 def _to_srgb(image):
     "8-bit sRGB of an image, and its ICC profile (bytes) if it has one for RGB."
     icc = image.info.get('icc_profile')
@@ -190,6 +194,7 @@ def atomic_write(
     finally:
         unfinished.unlink(missing_ok=True)
 
+# %% ../nbs/01_data.ipynb #c9bcdb84
 def remove_unfinished(
     folder: str | Path, # with its subfolders
 ):
@@ -209,6 +214,7 @@ def _default_workers():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
     return min(cores, 16)
 
+# %% ../nbs/01_data.ipynb #1993e49d
 def _cache_key(paths, size):
     stats = [(str(p.absolute()), (s := p.stat()).st_size, s.st_mtime_ns) if p.exists() else str(p) for p in paths]
     return hashlib.sha256(json.dumps([2, size, stats]).encode()).hexdigest()[:16]
@@ -248,6 +254,7 @@ def _decode_all(paths, size, n_workers, file):
     pixels.flush()
     return left_out
 
+# %% ../nbs/01_data.ipynb #d727d64a
 def _build_cache(file, paths, size, n_workers):
     "Decode `paths` into `file`, and why some were left out into a JSON file beside it."
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -257,6 +264,7 @@ def _build_cache(file, paths, size, n_workers):
     with atomic_write(file) as unfinished: left_out = _decode_all(paths, size, n_workers, unfinished)
     with atomic_write(file.with_suffix('.json')) as unfinished: unfinished.write_text(json.dumps(left_out))
 
+# %% ../nbs/01_data.ipynb #431c7265
 def _report(rejected, total):
     "Print which of `total` photos were left out, and why."
     if rejected: print(f"left out {len(rejected)} of {total} photos (all of them are in `rejected`)")
@@ -300,6 +308,7 @@ def _batch_to_lab(rgb):
     "`rgb_to_lab` of a batch, on a CPU photo by photo."
     return rgb_to_lab(rgb) if rgb.device.type != 'cpu' else map(torch.stack, zip(*map(rgb_to_lab, rgb)))
 
+# %% ../nbs/01_data.ipynb #793d7ab9
 class LabDataLoader(DataLoader):
     "A DataLoader over a `ColorizationDataset` that moves batches of bytes to `device` and makes {'L', 'ab'} of them there."
     def __init__(self, dataset: ColorizationDataset, device: torch.device, crop: int | None = None, process_index: int = 0, num_processes: int = 1, **kwargs):

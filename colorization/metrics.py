@@ -41,6 +41,7 @@ def _opponent_colors(rgb):
     r, g, b = rgb.flatten(2).unbind(1)
     return torch.stack([r - g, (r + g) / 2 - b], 1)
 
+# %% ../nbs/05_metrics.ipynb #a5d2d010
 def colorfulness(
     rgb: torch.Tensor, # sRGB from 0 to 255, uint8 or float, shape (B, 3, H, W)
 ) -> torch.Tensor: # (B,), 0 for grey to about 110 for very vivid photos; with a gradient for grey too
@@ -79,12 +80,14 @@ def _efficientnet_lite(number):
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     return model
 
+# %% ../nbs/05_metrics.ipynb #a7d1f92a
 def _efficientnet_lite0():
     "The network without its last layer, that layer, and the size, mean and spread of the pixels that it wants."
     model = _efficientnet_lite(0)
     head, model.classifier = model.classifier, nn.Identity()
     return model, head, 224, 127., 128.
 
+# %% ../nbs/05_metrics.ipynb #b0fe43b4
 def _inception_v3():
     "The same of torchvision's Inception v3 (Szegedy et al. 2016)."
     from torchvision.models import Inception_V3_Weights, inception_v3

@@ -44,6 +44,20 @@ class _Hashes:
         self.signs[len(self.names)] = 2 * bits.astype(np.float32) - 1
         self.names.append(name)
 
+# %% ../nbs/27_photo_collection.ipynb #d6c1739b
+def _sort_out(photos, folder, size, min_colorfulness, max_distance, n_workers):
+    "Write the good ones of `photos`, files by name, under `folder`; returns what they became, and why the others were left out."
+    kept, left_out, hashes, paths = {}, {}, _Hashes(max_distance), list(photos.values())
+    with ThreadPoolExecutor(n_workers or _default_workers()) as pool:
+        results = (result for i in range(0, len(paths), 256) for result in pool.map(lambda path: _prepare(path, size, min_colorfulness), paths[i:i + 256]))
+        for name, (data, found) in zip(photos, tqdm(results, 'cleaning', len(photos), leave=False)):
+            original = None if data is None else hashes.find(found)
+            if data is None or original: left_out[name] = f'near-duplicate: {original}' if original else found
+            else:
+                hashes.add(name, found)
+                kept[name] = _write(data, folder, name)
+    return kept, left_out
+
 # %% ../nbs/27_photo_collection.ipynb #185fbcca
 def clean_photos(
     source: str | Path, # a folder of photos, which is only read
@@ -60,16 +74,7 @@ def clean_photos(
     paths, unfinished = find_photos(source), destination.with_name(f'.unfinished-{destination.name}')
     if unfinished in [source, *source.parents]: raise ValueError(f"{source} lies in {unfinished}, a folder that is overwritten; rename it")
     shutil.rmtree(unfinished, ignore_errors=True) # of a run that was killed
-    kept, left_out, hashes = {}, {}, _Hashes(max_distance)
-    with ThreadPoolExecutor(n_workers or _default_workers()) as pool:
-        results = (result for i in range(0, len(paths), 256) for result in pool.map(lambda path: _prepare(path, size, min_colorfulness), paths[i:i + 256]))
-        for path, (data, found) in zip(paths, tqdm(results, 'cleaning', len(paths), leave=False)):
-            name = path.relative_to(source).as_posix()
-            original = None if data is None else hashes.find(found)
-            if data is None or original: left_out[name] = f'near-duplicate: {original}' if original else found
-            else:
-                hashes.add(name, found)
-                kept[name] = _write(data, unfinished, name)
+    kept, left_out = _sort_out({path.relative_to(source).as_posix(): path for path in paths}, unfinished, size, min_colorfulness, max_distance, n_workers)
     if not kept: raise ValueError(f"none of the {len(paths)} photos in {source} can be used: {_counts(left_out)}")
     (unfinished/'report.json').write_text(json.dumps(dict(kept=kept, left_out=left_out), indent=1, ensure_ascii=False), encoding='utf-8')
     unfinished.replace(destination)
@@ -84,6 +89,7 @@ def _write(data, folder, name):
     file.write_bytes(data)
     return file.relative_to(folder).as_posix()
 
+# %% ../nbs/27_photo_collection.ipynb #c28a6ae3
 def _counts(left_out):
     "How many were left out for which kind of reason."
     return ', '.join(f'{count} {kind}' for kind, count in Counter(reason.split(':')[0] for reason in left_out.values()).most_common())

@@ -57,6 +57,7 @@ def smooth_colors(
     "Colours as through frosted glass: averaged, and brought back to size bilinearly."
     return F.interpolate(F.avg_pool2d(ab, factor), scale_factor=factor, mode='bilinear')
 
+# %% ../nbs/20_projected.ipynb #fb22b41d
 @patch
 def look(self: FeatureNetwork,
     L: torch.Tensor, # (B, 1, H, W)
@@ -72,6 +73,7 @@ def _head(channels):
     first, second, last = map(spectral_norm, layers)
     return nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2), last)
 
+# %% ../nbs/20_projected.ipynb #0fbbcccd
 class ProjectedDiscriminator(nn.Module):
     "Judges of the features of a fixed network (Sauer et al. 2021): (L, ab) (B, 3, H, W) to three maps of logits (B, 1, h, w), at 1/4, 1/8 and 1/16 of H and W."
     def __init__(self):

@@ -104,6 +104,7 @@ def _own_shards(shards):
     own = list(split_by_worker(shards))
     return (own[i] for i in torch.randperm(len(own)))
 
+# %% ../nbs/16_shards.ipynb #7d6e51aa
 class _Chance:
     "PyTorch's random numbers, which `--seed` sets and checkpoints keep, for webdataset."
     @staticmethod

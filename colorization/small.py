@@ -38,6 +38,7 @@ def small_photos(
     except (OSError, RuntimeError) as error: print(f'no CIFAR-10 ({error}): crops of the photos at hand instead')
     return _crops(train_val_photos()[split == 'val'], n)
 
+# %% ../nbs/28_small.ipynb #dc74dc47
 def _crops(paths, n):
     "`n` crops of 32 pixels, at random but always the same places, from each photo about equally many. Raises ValueError if no photo can be used."
     photos = []
@@ -55,6 +56,7 @@ class _InMemory:
     def __len__(self): return len(self.photos)
     def __getitems__(self, indices): return self.photos[indices]
 
+# %% ../nbs/28_small.ipynb #f0216e44
 def small_dataloader(
     photos: torch.Tensor, # uint8 sRGB, (N, 3, H, W)
     batch_size: int = 128,
@@ -86,6 +88,7 @@ def _true_or_false(text):
     if text.lower() not in answers: raise argparse.ArgumentTypeError(f"True or False, not {text!r}")
     return answers[text.lower()]
 
+# %% ../nbs/28_small.ipynb #0f3e3119
 def main(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # the exit status of `colorize`, 0 for success

@@ -34,6 +34,7 @@ class _SumOverProcesses(torch.autograd.Function):
         torch.distributed.all_reduce(grad := grad.clone())
         return grad
 
+# %% ../nbs/17_train.ipynb #5bcaa992
 class SyncBatchNorm2d(nn.BatchNorm2d):
     "A batch norm with the mean and variance of the batches of all processes; for CPUs, where PyTorch's does not run."
     def forward(self, x):
@@ -68,6 +69,7 @@ def _average_gradients(accelerator, opt):
     total = accelerator.reduce(torch.cat([g.flatten() for g in gradients]), 'mean') / accelerator.gradient_accumulation_steps
     for g, mean in zip(gradients, total.split([g.numel() for g in gradients])): g.copy_(mean.view(g.shape))
 
+# %% ../nbs/17_train.ipynb #95a8d548
 def distribute(
     accelerator, # an `accelerate.Accelerator`
     net: nn.Module, # gets the weights of the first process, and batch norms over all of them; in place
@@ -97,6 +99,7 @@ def _training_loader(photos, paths, size, batch_size, accelerator):
     if packed != size: raise ValueError(f"the shards in {photos} hold photos of {packed} pixels, the plan says {size}")
     return shard_dataloader(photos, batch_size, accelerator=accelerator)
 
+# %% ../nbs/17_train.ipynb #4dac9d51
 def _photos(photos, valid):
     "Training photos (None where they are in shards) and validation photos."
     if (Path(photos)/'shards.json').exists():
@@ -104,6 +107,7 @@ def _photos(photos, valid):
         return None, find_photos(valid)
     return (find_photos(photos), find_photos(valid)) if valid else train_val_photos(photos)
 
+# %% ../nbs/17_train.ipynb #e2372715
 def _validation_loader(paths, size, accelerator):
     "Validation photos; one process of a machine decodes them, the others find its cache."
     with accelerator.local_main_process_first():

@@ -85,11 +85,13 @@ def setup_input(self: MainModel, data: dict):
     "Take a batch: 'L' (B, 1, H, W), 'ab' (B, 2, H, W), and perhaps 'L_seen', if the generator shall see another lightness than `L`."
     self.L, self.ab, self.L_seen = (data.get(name, data['L']).to(self.device, memory_format=self.memory_format) for name in ('L', 'ab', 'L_seen'))
 
+# %% ../nbs/06_training.ipynb #aff4fcb5
 @patch
 def autocast(self: MainModel):
     "The context in which the networks run."
     return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
 
+# %% ../nbs/06_training.ipynb #a0167e46
 @patch
 def forward(self: MainModel):
     "Paint: `fake_color` becomes the generator's ab, of `L`'s size."
@@ -105,6 +107,7 @@ def judge(self: MainModel, ab: torch.Tensor) -> torch.Tensor:
     "The discriminator's verdicts on `L` with the colours `ab`."
     with self.autocast(): return self.net_D(torch.cat([self.L, ab], dim=1))
 
+# %% ../nbs/06_training.ipynb #a4b95ab5
 @patch
 def backward_D(self: MainModel):
     "Gradients of the discriminator: painted photos are fake, true ones real."
@@ -113,6 +116,7 @@ def backward_D(self: MainModel):
     self.loss_D = (self.loss_D_fake + self.loss_D_real) * 0.5
     self.scaler.scale(self.loss_D).backward()
 
+# %% ../nbs/06_training.ipynb #4ff97d6b
 @patch
 def backward_G(self: MainModel):
     "Gradients of the generator: be taken for real, and be close to the truth."
@@ -133,6 +137,7 @@ def optimize_D(self: MainModel):
     self.scaler.step(self.opt_D)
     self.opt_D.zero_grad()
 
+# %% ../nbs/06_training.ipynb #ef29777c
 @patch
 def optimize(self: MainModel):
     "One step: the generator paints once, then the discriminator learns, then the generator."
@@ -195,10 +200,12 @@ def create_loss_meters(
     names = 'D_fake', 'D_real', 'D', 'G_GAN', 'G_L1', *(f'G_{name}' for name in extra_losses), 'G'
     return {f'loss_{name}': AverageMeter() for name in names}
 
+# %% ../nbs/06_training.ipynb #72ba7138
 def update_losses(model: MainModel, loss_meter_dict: dict[str, AverageMeter], count: int):
     "Add the losses of the last step, a batch of `count` photos, to their meters."
     for name, meter in loss_meter_dict.items(): meter.update(getattr(model, name), count)
 
+# %% ../nbs/06_training.ipynb #5aa537dd
 def log_results(loss_meter_dict: dict[str, AverageMeter]):
     "Print the mean of each loss."
     print('  '.join(f'{name}: {meter.avg:.4f}' for name, meter in loss_meter_dict.items()))
@@ -228,6 +235,7 @@ def architecture(net: type[nn.Module]) -> type[nn.Module]:
     _ARCHITECTURES[net.__name__] = net
     return net
 
+# %% ../nbs/06_training.ipynb #1ef540bc
 def save_generator(
     net_G: nn.Module, # with its constructor's arguments in `net_G.arguments`
     path: str | Path, # `.safetensors`
@@ -325,6 +333,7 @@ def _batch_size(dl):
     "Photos in a batch, of all processes together; None for something else than a DataLoader."
     return getattr(getattr(dl, 'batch_sampler', None), 'batch_size', None)
 
+# %% ../nbs/06_training.ipynb #b03309a7
 def _settings(model, train_dl, epochs, decay_epochs, warmup_epochs):
     "The settings of a training run, for the header of its weights."
     return dict(epochs=epochs, decay_epochs=decay_epochs, warmup_epochs=warmup_epochs, photos=len(getattr(train_dl, 'dataset', ())), batch_size=_batch_size(train_dl),
@@ -343,12 +352,14 @@ def _same_chance(accelerator):
     from accelerate.utils import synchronize_rng_states
     synchronize_rng_states(['torch'])
 
+# %% ../nbs/06_training.ipynb #dedf6773
 def _begin_accumulating(accelerator, *nets):
     "Drop what the last epoch has left over of a step of several batches: no checkpoint keeps it."
     if not accelerator: return
     accelerator.step = 0
     for net in nets: net.zero_grad()
 
+# %% ../nbs/06_training.ipynb #8aee545b
 def _row_of_all(row, measure, accelerator):
     "One row for all processes: the means of their numbers, and what the first of them measures."
     if not accelerator: return row | measure()

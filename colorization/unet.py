@@ -38,6 +38,7 @@ def _check_size(x, multiple):
     if x.shape[-1] % multiple or x.shape[-2] % multiple:
         raise ValueError(f"height and width must be multiples of {multiple}, got {x.shape[-2]} x {x.shape[-1]}")
 
+# %% ../nbs/02_unet.ipynb #6b8a0154
 class Unet(nn.Module):
     "The U-Net generator of pix2pix (Isola et al. 2017): L (B, input_c, H, W) to ab (B, output_c, H, W) in [-1, 1]."
     def __init__(self,

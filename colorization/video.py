@@ -76,6 +76,7 @@ def _add_picture(out, video, frame, turned):
     stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1 # BT.709, of HD
     return stream
 
+# %% ../nbs/14_video.ipynb #49707e26
 def _decoded(packet):
     "The frames of a packet, or None where it is damaged."
     import av

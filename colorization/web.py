@@ -44,6 +44,7 @@ def _paint(path, folder, colorizer, taken):
         image.save(views[-1], quality=90)
     return result, views
 
+# %% ../nbs/18_web.ipynb #4a5ff1cf
 def paint_all(
     paths: list[str | Path], # photos, any names
     folder: str | Path, # where results and small copies go
@@ -98,6 +99,7 @@ def _settings(gr):
     size = gr.Slider(128, 512, read_header(weights_file(DEFAULT_WEIGHTS))['size'], step=32, label='Size', info='short side of what the network sees, in pixels')
     return gr.Button('Colorize', variant='primary', elem_id='colorize'), [files, weights, size, saturation]
 
+# %% ../nbs/18_web.ipynb #06f38e87
 def _shown(gr):
     "The right side: which photo, its two views, those of all photos, the files to take home, and what the page says."
     which, views = gr.Dropdown([], label='Show', visible=False), gr.State({})
@@ -105,15 +107,9 @@ def _shown(gr):
     answer = gr.Markdown(elem_id='answer')
     return [which, slider, views, gr.File(label='Download, at full resolution', visible=False, elem_id='results'), answer]
 
-# %% ../nbs/18_web.ipynb #c5fe3e9d
-def build_page(
-    device: str = 'auto', # see `pick_device`
-): # a `gradio.Blocks`; start it with `.launch()`
-    "The page, with a temporary folder of its own for the files of its visitors. Raises ImportError without gradio."
-    try: import gradio as gr
-    except ImportError as error: raise ImportError("the page needs gradio: pip install 'unet-gan-colorization[web]'") from error
-    visits = Visits()
-    os.environ['GRADIO_TEMP_DIR'] = visits.folder.name
+# %% ../nbs/18_web.ipynb #e1b90eb7
+def _handlers(gr, visits, device):
+    "What the page does when a visitor asks for colours, arrives with photos, and leaves."
     def colorize(paths, weights, size, saturation, request: gr.Request, progress=gr.Progress()):
         if not paths: raise gr.Error('Drop a photo first.')
         if len(paths) > MAX_PHOTOS: raise gr.Error(f'At most {MAX_PHOTOS} photos at a time.')
@@ -127,6 +123,18 @@ def build_page(
                 gr.File([str(result) for result, _ in done.values()], visible=bool(done)), _answer(done, failed))
     def arrive(paths, request: gr.Request): visits.begin(request.session_hash, paths)
     def leave(request: gr.Request): visits.end(request.session_hash)
+    return colorize, arrive, leave
+
+# %% ../nbs/18_web.ipynb #c5fe3e9d
+def build_page(
+    device: str = 'auto', # see `pick_device`
+): # a `gradio.Blocks`; start it with `.launch()`
+    "The page, with a temporary folder of its own for the files of its visitors. Raises ImportError without gradio."
+    try: import gradio as gr
+    except ImportError as error: raise ImportError("the page needs gradio: pip install 'unet-gan-colorization[web]'") from error
+    visits = Visits()
+    os.environ['GRADIO_TEMP_DIR'] = visits.folder.name
+    colorize, arrive, leave = _handlers(gr, visits, device)
     with gr.Blocks(title='Colorize', analytics_enabled=False, delete_cache=(600, 7200)) as page:
         gr.Markdown('# Colorize\nDrop black-and-white photos here, or colour ones to be painted anew. Colours are guesses; lightness and detail stay the photo\'s own. Nothing is kept after your visit.')
         with gr.Row():

@@ -54,6 +54,7 @@ def _check(name, path):
     else: return
     raise ValueError(f"no weights {name!r}: {problem}. Nothing was kept. {_way_out(name)}")
 
+# %% ../nbs/12_weights.ipynb #8a0aae35
 def _way_out(name):
     return f"Try again later, or get the file from {_source(name)} in another way and pass its path in place of the name"
 
