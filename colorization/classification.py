@@ -27,6 +27,8 @@ def _edge_colors():
 
 # %% ../nbs/25_classification.ipynb #9b3326b0
 @cache
+@torch.inference_mode(False)
+@torch.device('cpu')
 def ab_bins() -> torch.Tensor: # (313, 2), scaled ab, in ascending order
     "The points of a grid of 10 x 10 in a*, b* whose squares touch the convex hull of all sRGB colours (the gamut of Zhang et al. 2016)."
     from scipy.spatial import ConvexHull

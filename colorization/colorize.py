@@ -62,8 +62,11 @@ def _load(photo):
     elif isinstance(photo, np.ndarray): photo = _from_array(photo)
     elif not isinstance(photo, Image.Image): raise TypeError(f"expected a path, a PIL image or an array, not a {type(photo).__name__}")
     photo.load()
-    try: return ImageOps.exif_transpose(photo)
-    except Exception: return photo.copy() # EXIF that can't be read says nothing about what is up
+    negative = photo.mode.startswith('I;16') and getattr(photo, 'tag_v2', {}).get(262) == 0 # white is 0: Pillow knows it of 8 bits only
+    try: photo, info = ImageOps.exif_transpose(photo), photo.info
+    except Exception: photo, info = photo.copy(), photo.info # EXIF that can't be read says nothing about what is up
+    if negative: photo = Image.fromarray(65535 - np.asarray(photo)); photo.info = info
+    return photo
 
 # %% ../nbs/11_colorize.ipynb #559a9bb3
 def open_photo(
@@ -75,6 +78,7 @@ def open_photo(
         with warnings.catch_warnings():
             warnings.simplefilter('ignore') # of Pillow, about photos of 90 million pixels and more; at 179 it raises an error
             image = _load(photo)
+            if image.mode in ('La', 'RGBa'): image = image.convert(image.mode.upper())
             if not min(image.size): raise ValueError("it has no pixels")
             if image.mode.startswith('I') or image.mode == 'F': image = _grey_to_8_bit(image)
             alpha = image.convert('RGBA').getchannel('A') if image.has_transparency_data else None

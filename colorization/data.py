@@ -43,6 +43,7 @@ def black_and_white_photos() -> list[Path]:
 # %% ../nbs/01_data.ipynb #841af00c
 def _to_array(photo):
     if isinstance(photo, (str, Path)): photo = Image.open(photo)
+    if isinstance(photo, Image.Image) and photo.mode in ('P', 'PA', 'LA', 'CMYK', 'YCbCr', 'HSV'): photo = photo.convert('RGBA' if photo.has_transparency_data else 'RGB')
     if isinstance(photo, torch.Tensor): photo = photo.detach().cpu().movedim(0, -1).squeeze(-1)
     return np.asarray(photo)
 
@@ -61,7 +62,7 @@ def show_photos(
     for i, photo in enumerate(photos):
         image, x, y = _to_array(photo), i % columns, i // columns * pitch
         half_height, half_width = (0.49 * side / max(image.shape[:2]) for side in image.shape[:2])
-        ax.imshow(image, cmap='gray', extent=(x - half_width, x + half_width, y + half_height, y - half_height))
+        ax.imshow(image, cmap='gray', vmin=0 if image.dtype == np.uint8 else None, vmax=255 if image.dtype == np.uint8 else None, extent=(x - half_width, x + half_width, y + half_height, y - half_height))
         if i < len(titles): ax.text(x - half_width, y - half_height, titles[i], va='bottom', fontsize=8)
     ax.set(xlim=(-0.5, columns - 0.5), ylim=((rows - 1) * pitch + 0.5, 0.5 - pitch))
     ax.axis('off')
@@ -74,7 +75,7 @@ def find_photos(
     folder: str | Path,
     recursive: bool = True, # search its subfolders too
     onerror=None, # called with the OSError of each subfolder that can't be read; default: raise it
-) -> list[Path]: # sorted; without hidden files and folders
+) -> list[Path]: # sorted; without hidden files and folders, and links to folders
     "Every photo file in `folder`, by its suffix. Raises NotADirectoryError, or FileNotFoundError if it holds none."
     folder = Path(folder)
     if not folder.is_dir(): raise NotADirectoryError(f"{folder} is not a folder of photos")
@@ -107,7 +108,7 @@ def split_photos(
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
     "Split photos at random, the same way whatever order they come in. Raises ValueError if a side would be empty."
     paths = sorted(map(Path, paths), key=Path.as_posix)
-    n_valid = round(valid * len(paths)) if isinstance(valid, float) else valid
+    n_valid = valid if isinstance(valid, int) else round(valid * len(paths))
     if not 0 < n_valid < len(paths): raise ValueError(f"can't take {n_valid} validation photos from {len(paths)}; both sides need at least one")
     order = np.random.RandomState(seed).permutation(len(paths))
     return [paths[i] for i in order[n_valid:]], [paths[i] for i in order[:n_valid]]
@@ -199,7 +200,7 @@ def remove_unfinished(
     folder: str | Path, # with its subfolders
 ):
     "Delete what `atomic_write` left behind when its process was killed, if nothing was written to it for an hour."
-    for path in Path(folder).rglob('.unfinished-*'):
+    for path in Path(folder).rglob(f".unfinished-{'[0-9a-f]' * 32}*"):
         with suppress(OSError): # it was renamed or deleted meanwhile, or is a folder
             if time.time() - path.stat().st_mtime > 3600: path.unlink()
 
@@ -268,7 +269,7 @@ def _build_cache(file, paths, size, n_workers):
 def _report(rejected, total):
     "Print which of `total` photos were left out, and why."
     if rejected: print(f"left out {len(rejected)} of {total} photos (all of them are in `rejected`)")
-    for path, why in list(rejected.items())[:10]: print(f"  {path.name}: {why.replace(str(path), path.name)}")
+    for path, why in list(rejected.items())[:10]: print(f"  {path.name}: {why.replace(str(path), path.name)}".encode('utf-8', 'backslashreplace').decode())
 
 # %% ../nbs/01_data.ipynb #e3bcbf24
 class ColorizationDataset(Dataset):

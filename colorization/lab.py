@@ -105,7 +105,7 @@ def lab_to_rgb(
     ab: torch.Tensor, # (a*, b*)/110, shape (…, 2, H, W)
 ) -> torch.Tensor: # sRGB in [0, 1], shape (…, 3, H, W)
     "sRGB of scaled Lab (D65), clipped to what sRGB can show. Raises ValueError for other shapes."
-    if L.shape[-3:-2] != (1,) or ab.shape[-3:-2] != (2,):
+    if L.shape[-3:-2] != (1,) or ab.shape != (*L.shape[:-3], 2, *L.shape[-2:]):
         raise ValueError(f"expected L (…, 1, H, W) and ab (…, 2, H, W), got {tuple(L.shape)} and {tuple(ab.shape)}")
     dtype = torch.promote_types(L.dtype, torch.float32)
     return linear_to_srgb(lab_to_linear(L.to(dtype), ab.to(dtype)).clamp(0, 1))

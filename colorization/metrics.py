@@ -44,7 +44,7 @@ def _opponent_colors(rgb):
 # %% ../nbs/05_metrics.ipynb #a5d2d010
 def colorfulness(
     rgb: torch.Tensor, # sRGB from 0 to 255, uint8 or float, shape (B, 3, H, W)
-) -> torch.Tensor: # (B,), 0 for grey to about 110 for very vivid photos; with a gradient for grey too
+) -> torch.Tensor: # (B,), about 0 for grey to about 110 for very vivid photos; with a gradient of 0 for grey
     "Colourfulness M of each photo (Hasler & Süsstrunk 2003), on 8-bit sRGB."
     opponent = _opponent_colors(rgb.float())
     spread, mean = opponent.var(-1, correction=0).sum(1), opponent.mean(-1).square().sum(1)
@@ -68,6 +68,7 @@ def mean_color(
     total, count = 0, 0
     for batch in dataloader:
         total, count = total + batch['ab'].mean((2, 3)).sum(0), count + len(batch['ab'])
+    if not count: raise ValueError("there are no photos to take the mean of")
     return ConstantColor((total / count).tolist())
 
 # %% ../nbs/05_metrics.ipynb #82ae60d8
@@ -122,8 +123,8 @@ def recognition_rate(
 
 # %% ../nbs/05_metrics.ipynb #799e5ccc
 def frechet_distance(
-    features: torch.Tensor, # (N, D), a network's on painted photos
-    target_features: torch.Tensor, # (M, D), on true ones
+    features: torch.Tensor, # (N, D), a network's on painted photos, at least two
+    target_features: torch.Tensor, # (M, D), on true ones, at least two
 ) -> float:
     "The squared Fréchet distance of two sets of features, taken as Gaussians (Heusel et al. 2017), in float64."
     from torchmetrics.image.fid import FrechetInceptionDistance
@@ -155,6 +156,7 @@ def evaluate(
         rows.append(torch.stack([L1, psnr(rgb, target), ssim(rgb, target), M, (M - M_target).abs(), M_target]))
         if classifier: seen.append((*classifier(rgb), *classifier(target)))
     net_G.train(was_training)
+    if not rows: raise ValueError("there are no photos to measure with")
     *means, M_target = torch.cat(rows, 1).mean(1).tolist()
     numbers = dict(zip(('L1', 'psnr', 'ssim', 'colorfulness', 'colorfulness_diff'), means))
     numbers['delta_colorfulness'] = abs(numbers['colorfulness'] - M_target)

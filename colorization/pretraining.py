@@ -18,10 +18,10 @@ from .training import (AverageMeter, average_weights, fast_dtype, fast_memory_fo
                                    _batch_size, _begin_accumulating, _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint)
 
 # %% ../nbs/09_strategy.ipynb #eb0cd519
-def _warm_up_and_cosine(opt, steps):
-    "A schedule: learning rates rise over the first twentieth of the steps, then fall along a cosine to 0."
+def _warm_up_and_cosine(opt, steps, done=0):
+    "A schedule, of which so many steps are `done`: learning rates rise over the first twentieth of the steps, then fall along a cosine to 0."
     rise = max(1, steps // 20)
-    return optim.lr_scheduler.LambdaLR(opt, lambda step: min(1, (step + 1) / rise) * (1 + math.cos(math.pi * min(1, step / max(1, steps)))) / 2)
+    return optim.lr_scheduler.LambdaLR(opt, lambda step: min(1, (step + 1) / rise) * (1 + math.cos(math.pi * min(1, step / max(1, steps)))) / 2, done - 1)
 
 # %% ../nbs/09_strategy.ipynb #a07f1c78
 def _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, net_G, opt, schedule, scaler, ema=None):
@@ -73,10 +73,12 @@ def pretrain_generator(
     net_G.to(memory_format=fast_memory_format(device))
     dtype = fast_dtype(device) if dtype == 'auto' else dtype
     scaler, ema = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), average_weights(net_G, ema_decay) if ema_decay else None
-    parts = dict(net_G=net_G, opt=opt, schedule=_warm_up_and_cosine(opt, sum(map(len, loaders))), scaler=scaler) | (dict(ema=ema) if ema else {})
+    parts, highest = dict(net_G=net_G, opt=opt, scaler=scaler) | (dict(ema=ema) if ema else {}), [group.get('initial_lr', group['lr']) for group in opt.param_groups]
     generator = ema.module if ema else net_G
     history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
-    def train(dl, epoch, bar): return _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, **parts)
+    for group, lr in zip(opt.param_groups, highest): group['initial_lr'] = lr
+    schedule = _warm_up_and_cosine(opt, sum(map(len, loaders)), done=sum(map(len, loaders[:len(history)])))
+    def train(dl, epoch, bar): return _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, schedule=schedule, **parts)
     def measure(): return evaluate(generator, val_dl) if val_dl is not None else {}
     def save(): _save_checkpoint(checkpoint, generator, parts, history, _pretraining_settings(loaders, opt, ema_decay, dtype, device))
     _run_epochs(history, loaders, train, measure, save if checkpoint else None, accelerator)

@@ -19,17 +19,17 @@ class RecognitionLoss:
     def __init__(self, weight: float = 1.0): self.weight, self.eyes = weight, FeatureNetwork()
     def __call__(self,
         model: MainModel, # after the judge has seen `fake_color`, as in `backward_G`
-    ) -> torch.Tensor: # a scalar, at least 0; 0 for a batch of one photo, which has no others to be compared with
+    ) -> torch.Tensor: # a scalar, at least 0; 0 for photos that are all the same, or a single one
         if len(model.L) < 2: return model.fake_color.sum() * 0
         with model.autocast():
             with torch.no_grad(): true = self.eyes.summary(self.eyes.look(model.L, model.ab))
             painted = self.eyes.summary(model.net_D.features if isinstance(model.net_D, ProjectedDiscriminator) else self.eyes.look(model.L, model.fake_color))
-        return self.weight * (painted - true).square().sum() / (true - true.mean(0)).square().sum()
+        return self.weight * (painted - true).square().sum() / (true - true.mean(0)).square().sum().clamp(min=1e-6)
 
 # %% ../nbs/29_recognition.ipynb #451fca67
 def linear_colorfulness(
     rgb: torch.Tensor, # sRGB in [0, 1], shape (B, 3, H, W)
-) -> torch.Tensor: # (B,), 0 for grey; with a gradient for grey too
+) -> torch.Tensor: # (B,), about 0 for grey; with a finite gradient for grey too
     "How far the colours of each photo are from their mean, and that from grey: as `colorfulness` (Hasler & Süsstrunk 2003), but each pixel counts by its distance, not by its square."
     opponent = _opponent_colors(rgb)
     mean = opponent.mean(-1, keepdim=True)

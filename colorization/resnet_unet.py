@@ -112,11 +112,12 @@ def load_encoder(
     weights: str | Path, # 'imagenet' for torchvision's, or a file in the layout of torchvision's ResNet18
 ):
     "Give the encoder of `net_G` the weights of a classifier. A first convolution for RGB is summed over its three channels for one, L."
-    state = {name: value for name, value in _resnet18_weights(weights).items() if not name.startswith('fc.')}
+    weights_state = _resnet18_weights(weights)
     try:
+        state = {name: value for name, value in weights_state.items() if not name.startswith('fc.')}
         if net_G.encoder.conv1.in_channels == 1: state['conv1.weight'] = state['conv1.weight'].float().sum(1, keepdim=True)
         net_G.encoder.load_state_dict(state)
-    except (KeyError, RuntimeError) as error: raise ValueError(f"the weights {weights} are not those of a ResNet18 for {net_G.encoder.conv1.in_channels} channels: {error}") from error
+    except (KeyError, AttributeError, RuntimeError) as error: raise ValueError(f"the weights {weights} are not those of a ResNet18 for {net_G.encoder.conv1.in_channels} channels: {error}") from error
 
 # %% ../nbs/08_resnet_unet.ipynb #57c1ac06
 def build_res_unet(

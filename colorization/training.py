@@ -282,7 +282,7 @@ def load_generator(
         weights = {name: value.to(torch.float32 if value.is_floating_point() else value.dtype, copy=True) for name, value in load_file(path).items()}
         net_G.load_state_dict(weights, assign=True)
         net_G.size = int(header.get('size', 256))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
     return net_G.to(pick_device(device)).eval()
 
@@ -441,7 +441,7 @@ def plot_losses(
     import matplotlib.pyplot as plt
     panels = {'training: the game': ('loss_D_fake', 'loss_D_real', 'loss_G_GAN'), 'training: λ·L1': ('loss_G_L1',),
               'validation: L1': ('L1',), 'validation: PSNR': ('psnr',), 'validation: colour': ('colorfulness', 'colorfulness_diff')}
-    panels = {title: names for title, names in panels.items() if names[0] in history[-1]}
+    panels = {title: names for title, names in panels.items() if names[0] in history[-1]} or {'training: the loss': ('loss',)}
     fig, axes = plt.subplots(1, len(panels), figsize=(2.2 * len(panels), 2.2), layout='constrained')
     for ax, (title, names) in zip(axes, panels.items()):
         for name in names: ax.plot([row['epoch'] for row in history], [row.get(name, math.nan) for row in history], '.-', label=name)

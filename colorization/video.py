@@ -6,6 +6,7 @@
 __all__ = ['FILMS', 'ColorMemory', 'film_result', 'colorize_film']
 
 # %% ../nbs/14_video.ipynb #248f70c3
+import warnings
 from pathlib import Path
 
 import numpy as np, torch
@@ -95,33 +96,52 @@ class _Clock:
         self.last = ticks + self.shift
         return self.last
 
+# %% ../nbs/14_video.ipynb #299b62c0
+def _copies(film, out, name):
+    "Streams of `out` for the sound and the subtitles of `film`, by their source."
+    copies = {}
+    for stream in (*film.streams.audio, *film.streams.subtitles):
+        if stream.codec_context is None or stream.type == 'subtitle' and stream.codec_context.name not in out.supported_codecs:
+            warnings.warn(f"{name}: its {stream.type} of an unknown kind is left out")
+            continue
+        copies[stream] = out.add_stream_from_template(stream)
+        copies[stream].metadata.update(stream.metadata)
+        copies[stream].disposition = stream.disposition
+    return copies
+
 # %% ../nbs/14_video.ipynb #7b9ac0a1
-def _moved(packet, clock, sounds):
-    "A packet of sound, for the output; none for the empty one that ends a stream."
+def _moved(packet, clock, copies):
+    "A packet of sound or subtitles, for the output; none for the empty one that ends a stream."
     if packet.dts is None and not packet.size: return []
     lag = 0 if None in (packet.pts, packet.dts) else packet.pts - packet.dts
     packet.dts = clock(packet.dts)
-    packet.pts, packet.stream = packet.dts + lag, sounds[packet.stream]
+    packet.pts, packet.stream = packet.dts + lag, copies[packet.stream]
     return [packet]
 
 # %% ../nbs/14_video.ipynb #471371e5
+def _length(film, video):
+    "How long the picture of the open `film` says it is, in seconds from its start; the whole film's length where it doesn't say."
+    try: hours, minutes, seconds = map(float, video.metadata['DURATION'].split(':')) # of Matroska
+    except (KeyError, ValueError): return float(video.duration * video.time_base) if video.duration else (film.duration or 0) / 1e6
+    return 3600 * hours + 60 * minutes + seconds
+
 def _cut_off(film, video, frame):
     "In words, by how much the `film` ends too early, if `frame` is its last; empty if it doesn't."
-    length = float(video.duration * video.time_base if video.duration else (film.duration or 0) / 1e6)
-    end = (frame.time or 0) - (film.start_time or 0) / 1e6 + float(1 / (video.average_rate or 25))
+    end = (frame.time or 0) - (film.start_time or 0) / 1e6 + float(frame.duration * frame.time_base or 1 / (video.average_rate or 25))
+    length = _length(film, video)
     return f"its picture ends after {end:.1f} of {length:.1f} seconds" if end < 0.9 * length else ''
 
 # %% ../nbs/14_video.ipynb #769ee091
 def _convert(film, out, colorizer, memory, name):
-    "Write the open `film` in colour, with its sound, into the open container `out`; returns what was lost, in words."
+    "Write the open `film` in colour, with its sound and subtitles, into the open container `out`; returns what was lost, in words."
     video, picture, size, damaged, waiting = film.streams.best('video'), None, None, 0, []
     video.thread_type = 'AUTO'
-    sounds = {sound: out.add_stream_from_template(sound) for sound in film.streams.audio}
-    clocks = {sound: _Clock(1) for sound in sounds} | {video: _Clock(round(1 / (video.time_base * (video.average_rate or 25))))}
+    copies = _copies(film, out, name)
+    clocks = {stream: _Clock(1) for stream in copies} | {video: _Clock(round(1 / (video.time_base * (video.average_rate or 25))))}
     total = video.frames or (round(film.duration / 1e6 * video.average_rate) if film.duration and video.average_rate else None)
     with tqdm(total=total, desc=name, unit='frame', leave=False) as bar:
-        for packet in film.demux(video, *sounds):
-            if packet.stream is not video: waiting += _moved(packet, clocks[packet.stream], sounds)
+        for packet in film.demux(video, *copies):
+            if packet.stream is not video: waiting += _moved(packet, clocks[packet.stream], copies)
             elif (frames := _decoded(packet)) is None: damaged += 1
             else:
                 for frame in frames:
@@ -133,7 +153,9 @@ def _convert(film, out, colorizer, memory, name):
                     bar.update()
             if picture: out.mux(waiting); waiting = [] # the file begins when all of its streams are known
     if not picture: raise ValueError("it has no frame that can be decoded")
-    out.mux(picture.encode())
+    rest = picture.encode()
+    if rest: rest[-1].duration = frame.duration # a last picture may stand for long
+    out.mux(rest)
     return f"{damaged} parts of it can't be read" if damaged else _cut_off(film, video, frame)
 
 # %% ../nbs/14_video.ipynb #ee8a3484
@@ -149,7 +171,7 @@ def colorize_film(
     colorizer: Colorizer | None = None, # default: `Colorizer.from_pretrained()`
     memory: float = 0.8, # see `ColorMemory`
 ) -> Path: # the target
-    "Write a film in colour (H.264), with its sound as it is. Raises ValueError, naming the file, if it can't be read, or in the end, if parts of it couldn't."
+    "Write a film in colour (H.264), with its sound and subtitles as they are. Raises ValueError, naming the file, if it can't be read, or in the end, if parts of it couldn't."
     import av
     try:
         if not Path(source).is_file(): raise ValueError("there is no such file")
