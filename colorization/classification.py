@@ -27,16 +27,15 @@ def _edge_colors():
 
 # %% ../nbs/25_classification.ipynb #9b3326b0
 @cache
-@torch.inference_mode(False)
-@torch.device('cpu')
 def ab_bins() -> torch.Tensor: # (313, 2), scaled ab, in ascending order
     "The points of a grid of 10 x 10 in a*, b* whose squares touch the convex hull of all sRGB colours (the gamut of Zhang et al. 2016)."
     from scipy.spatial import ConvexHull
-    squares = torch.tensor([[x, y] for x in (-10., 10.) for y in (-10., 10.)])
-    sides = torch.from_numpy(ConvexHull((_edge_colors()[:, None] + squares).flatten(0, 1)).equations)
-    grid = torch.cartesian_prod(*[torch.arange(-130., 131, 10)] * 2).double()
-    inside = (grid @ sides[:, :2].T + sides[:, 2] < -1e-6).all(1)
-    return (grid[inside] / 110).float()
+    with torch.device('cpu'), torch.inference_mode(False): # wherever it is called from
+        squares = torch.tensor([[x, y] for x in (-10., 10.) for y in (-10., 10.)])
+        sides = torch.from_numpy(ConvexHull((_edge_colors()[:, None] + squares).flatten(0, 1)).equations)
+        grid = torch.cartesian_prod(*[torch.arange(-130., 131, 10)] * 2).double()
+        inside = (grid @ sides[:, :2].T + sides[:, 2] < -1e-6).all(1)
+        return (grid[inside] / 110).float()
 
 # %% ../nbs/25_classification.ipynb #0b45c2a6
 def soft_encode(

@@ -42,7 +42,7 @@ def _parser():
 # %% ../nbs/13_command.ipynb #f784def2
 def _inside(photo, out, recursive, failed):
     "The photos that an argument of the command stands for: itself, or those in a folder, without an `out` inside of it."
-    if not photo.is_dir(): return [photo]
+    if not os.path.isdir(photo): return [photo]
     folder, results = Path(os.path.realpath(photo)), Path(os.path.realpath(out))
     def earlier_result(path): return folder in results.parents and results in Path(os.path.realpath(path)).parents
     paths = find_photos(photo, recursive, onerror=lambda error: failed.__setitem__(Path(error.filename), error))
@@ -55,9 +55,8 @@ def _result_names(path, out):
     "Names for the result of `path` in the folder `out`, the best first."
     kept = path.suffix.lower() in ('.jpg', '.jpeg', '.jfif', '.png')
     suffix = film_result(path).suffix if path.suffix.lower() in FILMS else path.suffix if kept else '.png'
-    name = path.name[:len(path.name) - len(path.suffix)]
+    name = path.name[:len(path.name) - len(path.suffix)] if suffix == path.suffix else path.name
     yield out/f'{name}{suffix}'
-    if suffix != path.suffix: yield out/f'{path.name}{suffix}'
     for i in count(2): yield out/f'{name}_{i}{suffix}'
 
 def _comparison(result): return result.with_name(f'{result.stem}_before_after{result.suffix}')
@@ -67,9 +66,9 @@ def _plan(photos, out, recursive=False):
     "(photo, result) for each photo, once, no two results of the same name; and the errors of folders that can't be read."
     plan, failed, taken = {}, {}, set()
     for photo in photos:
-        if len(photos) > 1 and photo.is_dir() and os.path.realpath(photo) == os.path.realpath(out): continue
+        if len(photos) > 1 and os.path.isdir(photo) and os.path.realpath(photo) == os.path.realpath(out): continue
         try: paths = _inside(photo, out, recursive, failed)
-        except OSError as error: failed[photo] = error; continue
+        except OSError as error: failed.setdefault(photo, error); continue
         for path in paths:
             if (same := os.path.abspath(path)) in plan: continue
             folder = out/path.parent.relative_to(photo) if path != photo else out
@@ -112,6 +111,7 @@ def _colorize_file(colorizer, path, result, compare, overwrite):
     if overwrite or not result.is_file(): _save(colorizer.colorize(path), result, path)
     if compare and (overwrite or not _comparison(result).is_file()):
         before, after = open_photo(path)[0], open_photo(result)[0]
+        if before.size != after.size: raise ValueError(f"{path} and {result} have different sizes, and can't be compared; --overwrite makes the latter again")
         beside = (before.width, 0) if 2 * before.width <= 65500 else (0, before.height)
         both = Image.new('RGB', (beside[0] + before.width, beside[1] + before.height))
         both.paste(before), both.paste(after, beside)

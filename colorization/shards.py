@@ -28,12 +28,19 @@ def _jpeg(path, size):
     Image.fromarray(rgb.transpose(1, 2, 0)).save(buffer, 'JPEG', quality=95, subsampling=0)
     return buffer.getvalue()
 
+# %% ../nbs/16_shards.ipynb #cacf786c
+def _no_address(folder):
+    "The absolute path of `folder`. Raises ValueError where webdataset would read something else in it."
+    folder = Path(folder).absolute()
+    if {'#', '?'} & set(str(folder)): raise ValueError(f"{folder}: a folder for shards must have no # or ? in its name")
+    return folder
+
 # %% ../nbs/16_shards.ipynb #b16d0167
 def _write_shard(file, paths, first, size, pool):
     "Pack `paths` into the tar `file`; returns how many went in, and why others did not, by path."
     from webdataset import TarWriter
     packed, rejected = 0, {}
-    with atomic_write(file) as unfinished, TarWriter(str(unfinished), mtime=0) as tar:
+    with atomic_write(file) as unfinished, open(unfinished, 'wb') as stream, TarWriter(stream, mtime=0) as tar:
         for number, (path, jpeg) in enumerate(zip(paths, pool.map(lambda p: _jpeg(p, size), paths)), first):
             if isinstance(jpeg, BadPhoto): rejected[str(path)] = str(jpeg)
             else: tar.write({'__key__': f'{number:08}', 'jpg': jpeg}); packed += 1
@@ -48,7 +55,7 @@ def write_shards(
 ) -> dict: # what `shards.json` says: 'size', 'counts' of photos by shard, 'rejected' photos with the reason
     "Pack a photo collection into tar shards. Raises ValueError where `out` holds shards of other photos or another size."
     if size < 1 or per_shard < 1: raise ValueError(f"size and per_shard must be at least 1, not {size} and {per_shard}")
-    paths, out = find_photos(photos), Path(out)
+    paths, out = find_photos(photos), _no_address(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_unfinished(out)
     random.Random(0).shuffle(paths)
@@ -91,11 +98,11 @@ def shards_command(
 # %% ../nbs/16_shards.ipynb #570104f3
 def _shards(folder, readers):
     "The files of the shards in `folder`, enough for so many readers, and how many photos they hold."
-    index_file = Path(folder)/'shards.json'
+    index_file = _no_address(folder)/'shards.json'
     if not index_file.exists(): raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.shards PHOTOS {folder}")
-    counts = json.loads(index_file.read_text())['counts']
+    counts = {name: count for name, count in json.loads(index_file.read_text())['counts'].items() if count}
     if len(counts) < readers: raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; pack again with a smaller per_shard")
-    return [str(Path(folder)/name) for name in sorted(counts)], sum(counts.values())
+    return [str(index_file.with_name(name)) for name in sorted(counts)], sum(counts.values())
 
 # %% ../nbs/16_shards.ipynb #8d9548f1
 def _own_shards(shards):
@@ -110,6 +117,12 @@ class _Chance:
     @staticmethod
     def randint(low, high): return int(torch.randint(low, high + 1, ()))
 
+# %% ../nbs/16_shards.ipynb #99038cbc
+def _damaged(error):
+    "For webdataset, on an error while it reads: raise ValueError with the shard's name."
+    shard = getattr(error, 'url', None) or str(error.args[-1])
+    raise ValueError(f"{shard} is damaged ({error.__cause__ or error!r}); delete it, and `python -m colorization.shards` packs it again") from error
+
 # %% ../nbs/16_shards.ipynb #64922638
 def shard_dataloader(
     folder: str | Path, # of `write_shards`
@@ -119,7 +132,7 @@ def shard_dataloader(
     device: str | torch.device = 'auto', # where batches are made, see `pick_device`
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
-    "A loader of training photos from tar shards. Raises FileNotFoundError where there are none, ValueError for too few."
+    "A loader of training photos from tar shards. Raises FileNotFoundError where there are none, ValueError for too few, or, while it reads, for a damaged one."
     import webdataset as wds
     processes = accelerator.num_processes if accelerator else 1
     if batch_size % processes: raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
@@ -127,9 +140,9 @@ def shard_dataloader(
     files, count = _shards(folder, processes * readers)
     steps = count // batch_size
     if steps < readers: raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} and {readers} processes that read")
-    photos = wds.WebDataset(files, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node, workersplitter=_own_shards if shuffle else wds.split_by_worker)
+    photos = wds.WebDataset(files, handler=_damaged, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node, workersplitter=_own_shards if shuffle else wds.split_by_worker)
     if shuffle: photos = photos.shuffle(shuffle, rng=_Chance)
-    photos = photos.decode('torchrgb8').map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)
+    photos = photos.decode('torchrgb8', handler=_damaged).map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)
     photos = photos.with_length(steps, silent=True).with_epoch(steps // readers)
     device = accelerator.device if accelerator else pick_device(device)
     dataset = SimpleNamespace(photos=photos, split='train' if shuffle else 'val')

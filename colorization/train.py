@@ -105,11 +105,15 @@ def _photos(photos, valid):
     if (Path(photos)/'shards.json').exists():
         if not valid: raise ValueError(f"{photos} holds shards; say with --valid where the validation photos are")
         return None, find_photos(valid)
-    return (find_photos(photos), find_photos(valid)) if valid else train_val_photos(photos)
+    if not valid: return train_val_photos(photos)
+    measured = {path.resolve() for path in find_photos(valid)}
+    return [path for path in find_photos(photos) if path.resolve() not in measured], sorted(measured)
 
 # %% ../nbs/17_train.ipynb #e2372715
-def _validation_loader(paths, size, accelerator):
-    "Validation photos; one process of a machine decodes them, the others find its cache."
+def _validation_loader(paths, watch, size, accelerator):
+    "At most `watch` validation photos, from all of the list; one process of a machine decodes them, the others find its cache."
+    watched = min(watch, len(paths))
+    paths = [paths[i * len(paths) // watched] for i in range(watched)]
     with accelerator.local_main_process_first():
         return make_dataloaders(paths=paths, split='val', size=size, device=accelerator.device)
 
@@ -151,6 +155,13 @@ def _finish(source, history, out):
     save_generator(load_generator(source, 'cpu'), out/'generator.safetensors', half=True, training=header['training'], metrics=header['metrics'])
     with atomic_write(out/'history.json') as unfinished: unfinished.write_text(json.dumps(history, indent=1))
 
+# %% ../nbs/17_train.ipynb #ff97f479
+def _check_game(out, epochs):
+    "Raise ValueError if the game in `out` began after another pretraining than one of so many epochs."
+    pretrained = out/'pretraining/generator.safetensors'
+    if (out/'gan/training_state.pt').exists() and pretrained.exists() and (before := read_header(pretrained)['metrics']['epoch']) != epochs:
+        raise ValueError(f"the game in {out/'gan'} began after {before} epochs of pretraining, not {epochs}; choose another --out, or move that folder away")
+
 # %% ../nbs/17_train.ipynb #a346e782
 def train(
     photos: str, # a folder of photos, perhaps with train and val in it; or of shards, see `python -m colorization.shards`
@@ -176,10 +187,11 @@ def train(
     if accumulate < 1 or gan_epochs < 0 or not (sizes or gan_epochs): raise ValueError("accumulate must be at least 1, and of pretrain and gan_epochs one must ask for an epoch")
     accelerator, out = Accelerator(gradient_accumulation_steps=accumulate), Path(out)
     number_type = _dtype(dtype, accelerator)
+    _check_game(out, len(sizes))
     set_seed(seed)
     paths, val_paths = _photos(photos, valid)
     loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, *([gan_size] if gan_epochs else [])}}
-    val_dl = _validation_loader(val_paths[:watch], max(loaders), accelerator)
+    val_dl = _validation_loader(val_paths, watch, max(loaders), accelerator)
     if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of the game is chosen by the Fréchet distance, which takes at least two validation photos")
     net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
     chosen, game = out/'pretraining/generator.safetensors', []

@@ -442,8 +442,8 @@ def plot_losses(
     panels = {'training: the game': ('loss_D_fake', 'loss_D_real', 'loss_G_GAN'), 'training: λ·L1': ('loss_G_L1',),
               'validation: L1': ('L1',), 'validation: PSNR': ('psnr',), 'validation: colour': ('colorfulness', 'colorfulness_diff')}
     panels = {title: names for title, names in panels.items() if names[0] in history[-1]} or {'training: the loss': ('loss',)}
-    fig, axes = plt.subplots(1, len(panels), figsize=(2.2 * len(panels), 2.2), layout='constrained')
-    for ax, (title, names) in zip(axes, panels.items()):
+    fig, axes = plt.subplots(1, len(panels), figsize=(2.2 * len(panels), 2.2), layout='constrained', squeeze=False)
+    for ax, (title, names) in zip(axes[0], panels.items()):
         for name in names: ax.plot([row['epoch'] for row in history], [row.get(name, math.nan) for row in history], '.-', label=name)
         ax.set_title(title, fontsize=9)
         if len(names) > 1: ax.legend(fontsize=6)

@@ -6,7 +6,7 @@
 __all__ = ['MAX_MEGAPIXELS', 'MAX_UPLOAD', 'MAX_PHOTOS', 'paint_all', 'Visits', 'build_page', 'open_page', 'web_command']
 
 # %% ../nbs/18_web.ipynb #1cb2b263
-import argparse, os, shutil, tempfile
+import argparse, hashlib, os, shutil, tempfile
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
@@ -65,16 +65,20 @@ class Visits:
     "The files of each visit to the page, in one temporary folder."
     def __init__(self):
         self.folder, self.uploads = tempfile.TemporaryDirectory(prefix='colorize-web-'), defaultdict(set)
+    def results(self, visit: str) -> Path:
+        "The folder for the results of a visit. Visitors choose how they are called, so no part of a path is made of that."
+        return Path(self.folder.name)/hashlib.sha256(str(visit).encode()).hexdigest()
     def begin(self, visit: str, paths: list[str]) -> Path:
-        "Note that a visit uses these uploads; returns its folder for results, empty."
+        "Note that a visit uses these uploads; returns a folder for results, empty."
         self.uploads[visit] |= set(map(str, paths))
-        (results := Path(self.folder.name)/f'visit-{visit}').mkdir(exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=results))
+        self.results(visit).mkdir(exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=self.results(visit)))
     def end(self, visit: str):
         "Delete what a visit leaves behind, but for uploads that others use."
-        shutil.rmtree(Path(self.folder.name)/f'visit-{visit}', ignore_errors=True)
+        shutil.rmtree(self.results(visit), ignore_errors=True)
         mine, others = self.uploads.pop(visit, set()), set().union(*self.uploads.values())
-        for path in mine - others: shutil.rmtree(Path(path).parent, ignore_errors=True)
+        for folder in {Path(path).resolve().parent for path in mine - others}:
+            if Path(self.folder.name).resolve() in folder.parents: shutil.rmtree(folder, ignore_errors=True)
 
 # %% ../nbs/18_web.ipynb #c6a3f800
 @lru_cache(len(WEIGHTS))
@@ -117,6 +121,9 @@ def _handlers(gr, visits, device):
         try: colorizer = _colorizer(weights, size, saturation, device)
         except (OSError, ValueError) as error: raise gr.Error(str(error)) from error
         done, failed = paint_all(paths, folder, colorizer, progress)
+        if request.session_hash not in visits.uploads: # left meanwhile
+            visits.end(request.session_hash)
+            raise gr.Error('This visit is over.')
         views = {name: list(map(str, pair)) for name, (_, pair) in done.items()}
         first = next(iter(views), None)
         return (gr.Dropdown(list(views), value=first, visible=len(views) > 1), gr.ImageSlider(views.get(first), visible=bool(views)), views,
