@@ -62,7 +62,7 @@ def show_photos(
     for i, photo in enumerate(photos):
         image, x, y = _to_array(photo), i % columns, i // columns * pitch
         half_height, half_width = (0.49 * side / max(image.shape[:2]) for side in image.shape[:2])
-        ax.imshow(image, cmap='gray', vmin=0 if image.dtype == np.uint8 else None, vmax=255 if image.dtype == np.uint8 else None, extent=(x - half_width, x + half_width, y + half_height, y - half_height))
+        ax.imshow(image, cmap='gray', clim=(0, 255) if image.dtype == np.uint8 else None, extent=(x - half_width, x + half_width, y + half_height, y - half_height))
         if i < len(titles): ax.text(x - half_width, y - half_height, titles[i], va='bottom', fontsize=8)
     ax.set(xlim=(-0.5, columns - 0.5), ylim=((rows - 1) * pitch + 0.5, 0.5 - pitch))
     ax.axis('off')

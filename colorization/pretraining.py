@@ -73,7 +73,8 @@ def pretrain_generator(
     net_G.to(memory_format=fast_memory_format(device))
     dtype = fast_dtype(device) if dtype == 'auto' else dtype
     scaler, ema = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), average_weights(net_G, ema_decay) if ema_decay else None
-    parts, highest = dict(net_G=net_G, opt=opt, scaler=scaler) | (dict(ema=ema) if ema else {}), [group.get('initial_lr', group['lr']) for group in opt.param_groups]
+    parts = dict(net_G=net_G, opt=opt, scaler=scaler) | (dict(ema=ema) if ema else {})
+    highest = [group.get('initial_lr', group['lr']) for group in opt.param_groups]
     generator = ema.module if ema else net_G
     history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
     for group, lr in zip(opt.param_groups, highest): group['initial_lr'] = lr
