@@ -63,9 +63,9 @@ def _load(photo):
     elif not isinstance(photo, Image.Image): raise TypeError(f"expected a path, a PIL image or an array, not a {type(photo).__name__}")
     photo.load()
     negative = photo.mode.startswith('I;16') and getattr(photo, 'tag_v2', {}).get(262) == 0 # white is 0: Pillow knows it of 8 bits only
-    try: photo, info = ImageOps.exif_transpose(photo), photo.info
-    except Exception: photo, info = photo.copy(), photo.info # EXIF that can't be read says nothing about what is up
-    if negative: photo = Image.fromarray(65535 - np.asarray(photo)); photo.info = info
+    try: photo = ImageOps.exif_transpose(photo)
+    except Exception: photo = photo.copy() # EXIF that can't be read says nothing about what is up
+    if negative: photo, info = Image.fromarray(65535 - np.asarray(photo)), photo.info; photo.info = info
     return photo
 
 # %% ../nbs/11_colorize.ipynb #559a9bb3

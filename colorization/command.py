@@ -35,7 +35,7 @@ def _parser():
     option('--saturation', type=float, default=1.0, metavar='X', help="colours X times as strong (default: %(default)s)")
     option('--recursive', action='store_true', help="search folders with all of their subfolders")
     option('--overwrite', action='store_true', help="make results again that exist already")
-    option('--compare', action='store_true', help="also write before and after side by side (photos only)")
+    option('--compare', action='store_true', help="also write before and after in one picture (photos only)")
     option('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 

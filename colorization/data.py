@@ -108,7 +108,7 @@ def split_photos(
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
     "Split photos at random, the same way whatever order they come in. Raises ValueError if a side would be empty."
     paths = sorted(map(Path, paths), key=Path.as_posix)
-    n_valid = valid if isinstance(valid, int) else round(valid * len(paths))
+    n_valid = round(valid * len(paths)) if isinstance(valid, (float, np.floating)) else valid
     if not 0 < n_valid < len(paths): raise ValueError(f"can't take {n_valid} validation photos from {len(paths)}; both sides need at least one")
     order = np.random.RandomState(seed).permutation(len(paths))
     return [paths[i] for i in order[n_valid:]], [paths[i] for i in order[:n_valid]]

@@ -44,7 +44,7 @@ def _opponent_colors(rgb):
 # %% ../nbs/05_metrics.ipynb #a5d2d010
 def colorfulness(
     rgb: torch.Tensor, # sRGB from 0 to 255, uint8 or float, shape (B, 3, H, W)
-) -> torch.Tensor: # (B,), about 0 for grey to about 110 for very vivid photos; with a gradient of 0 for grey
+) -> torch.Tensor: # (B,), from about 0 (grey) to about 110 (very vivid); with a gradient of 0 for grey
     "Colourfulness M of each photo (Hasler & Süsstrunk 2003), on 8-bit sRGB."
     opponent = _opponent_colors(rgb.float())
     spread, mean = opponent.var(-1, correction=0).sum(1), opponent.mean(-1).square().sum(1)

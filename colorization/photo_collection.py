@@ -76,7 +76,7 @@ def clean_photos(
     shutil.rmtree(unfinished, ignore_errors=True) # of a run that was killed
     kept, left_out = _sort_out({path.relative_to(source).as_posix(): path for path in paths}, unfinished, size, min_colorfulness, max_distance, n_workers)
     if not kept: raise ValueError(f"none of the {len(paths)} photos in {source} can be used: {_counts(left_out)}")
-    (unfinished/'report.json').write_text(json.dumps(dict(kept=kept, left_out=left_out), indent=1))
+    (unfinished/'report.json').write_text(json.dumps(dict(kept=kept, left_out=left_out), indent=1, ensure_ascii=False), encoding='utf-8', errors='backslashreplace')
     unfinished.replace(destination)
     print(f'kept {len(kept)} of {len(paths)} photos; left out: {_counts(left_out) or "none"}')
     return dict(kept=kept, left_out=left_out)

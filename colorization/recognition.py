@@ -20,11 +20,11 @@ class RecognitionLoss:
     def __call__(self,
         model: MainModel, # after the judge has seen `fake_color`, as in `backward_G`
     ) -> torch.Tensor: # a scalar, at least 0; 0 for photos that are all the same, or a single one
-        if len(model.L) < 2: return model.fake_color.sum() * 0
         with model.autocast():
             with torch.no_grad(): true = self.eyes.summary(self.eyes.look(model.L, model.ab))
             painted = self.eyes.summary(model.net_D.features if isinstance(model.net_D, ProjectedDiscriminator) else self.eyes.look(model.L, model.fake_color))
-        return self.weight * (painted - true).square().sum() / (true - true.mean(0)).square().sum().clamp(min=1e-6)
+        spread = (true - true.mean(0)).square().sum()
+        return self.weight * (painted - true).square().sum() / spread.clamp(min=1e-6) * (spread > 1e-6)
 
 # %% ../nbs/29_recognition.ipynb #451fca67
 def linear_colorfulness(

@@ -24,7 +24,7 @@ class MultiscaleDiscriminator(nn.Module):
         input_c: int = 3, # 3 for L and ab
         num_filters: int = 64, # channels of the first layers, see `PatchDiscriminator`
         n_down: int = 3, # layers with stride 2
-        n_scales: int = 3, # judges; H and W at least 16 * 2**n_scales for three layers, twice as much for each further one
+        n_scales: int = 3, # judges; H and W at least 16 * 2**n_scales for n_down=3, doubled for each further layer
     ):
         super().__init__()
         self.judges = nn.ModuleList(init_weights(PatchDiscriminator(input_c, num_filters, n_down)) for _ in range(n_scales))

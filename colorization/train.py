@@ -107,7 +107,9 @@ def _photos(photos, valid):
         return None, find_photos(valid)
     if not valid: return train_val_photos(photos)
     measured = {path.resolve() for path in find_photos(valid)}
-    return [path for path in find_photos(photos) if path.resolve() not in measured], sorted(measured)
+    paths = [path for path in find_photos(photos) if path.resolve() not in measured]
+    if not paths: raise ValueError(f"all photos in {photos} are validation photos of {valid}")
+    return paths, sorted(measured)
 
 # %% ../nbs/17_train.ipynb #e2372715
 def _validation_loader(paths, watch, size, accelerator):

@@ -44,7 +44,7 @@ FILMS = set('.avi .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .webm .wmv'.split())
 
 def film_result(
     path: str | Path, # of a film
-) -> Path: # its name with the suffix that its colour version has
+) -> Path: # its name with the suffix that its colour version has; `colorize` keeps the old one before it
     "MP4, M4V, MOV and MKV stay what they are, other films become MKV."
     return Path(path) if Path(path).suffix.lower() in ('.m4v', '.mkv', '.mov', '.mp4') else Path(path).with_suffix('.mkv')
 
@@ -86,13 +86,13 @@ def _decoded(packet):
 
 # %% ../nbs/14_video.ipynb #5e16d9c9
 class _Clock:
-    "Ticks that only rise: those of a stream, moved on where they are missing or jump back."
-    def __init__(self, step): self.step, self.shift, self.last = max(1, step), 0, None
+    "Ticks that only rise, or with a `step` of 0 never fall: those of a stream, moved on where they are missing or jump back."
+    def __init__(self, step): self.step, self.shift, self.last = step, 0, None
     def __call__(self, ticks):
         "The time for the next frame or packet, which says it is at `ticks` (or None)."
         after = 0 if self.last is None else self.last + self.step
         if ticks is None: ticks = after - self.shift
-        if self.last is not None and ticks + self.shift <= self.last: self.shift = after - ticks
+        if self.last is not None and ticks + self.shift < self.last + min(1, self.step): self.shift = after - ticks
         self.last = ticks + self.shift
         return self.last
 
@@ -102,7 +102,7 @@ def _copies(film, out, name):
     copies = {}
     for stream in (*film.streams.audio, *film.streams.subtitles):
         if stream.codec_context is None or stream.type == 'subtitle' and stream.codec_context.name not in out.supported_codecs:
-            warnings.warn(f"{name}: its {stream.type} of an unknown kind is left out")
+            warnings.warn(f"{name}: its {stream.type} is of a kind that is unknown, or not for {out.format.name}, and left out")
             continue
         copies[stream] = out.add_stream_from_template(stream)
         copies[stream].metadata.update(stream.metadata)
@@ -124,6 +124,7 @@ def _length(film, video):
     except (KeyError, ValueError): return float(video.duration * video.time_base) if video.duration else (film.duration or 0) / 1e6
     return 3600 * hours + 60 * minutes + seconds
 
+# %% ../nbs/14_video.ipynb #cac78d64
 def _cut_off(film, video, frame):
     "In words, by how much the `film` ends too early, if `frame` is its last; empty if it doesn't."
     end = (frame.time or 0) - (film.start_time or 0) / 1e6 + float(frame.duration * frame.time_base or 1 / (video.average_rate or 25))
@@ -136,7 +137,7 @@ def _convert(film, out, colorizer, memory, name):
     video, picture, size, damaged, waiting = film.streams.best('video'), None, None, 0, []
     video.thread_type = 'AUTO'
     copies = _copies(film, out, name)
-    clocks = {stream: _Clock(1) for stream in copies} | {video: _Clock(round(1 / (video.time_base * (video.average_rate or 25))))}
+    clocks = {stream: _Clock(stream.type != 'subtitle') for stream in copies} | {video: _Clock(max(1, round(1 / (video.time_base * (video.average_rate or 25)))))}
     total = video.frames or (round(film.duration / 1e6 * video.average_rate) if film.duration and video.average_rate else None)
     with tqdm(total=total, desc=name, unit='frame', leave=False) as bar:
         for packet in film.demux(video, *copies):
@@ -153,7 +154,7 @@ def _convert(film, out, colorizer, memory, name):
             if picture: out.mux(waiting); waiting = [] # the file begins when all of its streams are known
     if not picture: raise ValueError("it has no frame that can be decoded")
     rest = picture.encode()
-    if rest: rest[-1].duration = frame.duration # a last picture may stand for long
+    if rest: rest[-1].duration = max(rest, key=lambda packet: packet.pts).duration = frame.duration # MP4 asks the packet that is written last, Matroska the one shown last
     out.mux(rest)
     return f"{damaged} parts of it can't be read" if damaged else _cut_off(film, video, frame)
 

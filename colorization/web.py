@@ -66,18 +66,18 @@ class Visits:
     def __init__(self):
         self.folder, self.uploads = tempfile.TemporaryDirectory(prefix='colorize-web-'), defaultdict(set)
     def results(self, visit: str) -> Path:
-        "The folder for the results of a visit. Visitors choose how they are called, so no part of a path is made of that."
+        "The folder for the results of a visit. A browser may send any name for its visit, so no path is made of that."
         return Path(self.folder.name)/hashlib.sha256(str(visit).encode()).hexdigest()
     def begin(self, visit: str, paths: list[str]) -> Path:
         "Note that a visit uses these uploads; returns a folder for results, empty."
-        self.uploads[visit] |= set(map(str, paths))
+        self.uploads[visit] |= {Path(path).resolve().parent for path in paths}
         self.results(visit).mkdir(exist_ok=True)
         return Path(tempfile.mkdtemp(dir=self.results(visit)))
     def end(self, visit: str):
         "Delete what a visit leaves behind, but for uploads that others use."
         shutil.rmtree(self.results(visit), ignore_errors=True)
         mine, others = self.uploads.pop(visit, set()), set().union(*self.uploads.values())
-        for folder in {Path(path).resolve().parent for path in mine - others}:
+        for folder in mine - others:
             if Path(self.folder.name).resolve() in folder.parents: shutil.rmtree(folder, ignore_errors=True)
 
 # %% ../nbs/18_web.ipynb #c6a3f800
