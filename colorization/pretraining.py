@@ -53,6 +53,15 @@ def _pretraining_settings(loaders, opt, ema_decay, dtype, device):
                 batch_sizes=[_batch_size(dl) for dl in loaders], lr=[group['initial_lr'] for group in opt.param_groups],
                 ema_decay=ema_decay, dtype=str(dtype), device=device.type)
 
+# %% ../nbs/09_strategy.ipynb #8f89cc69
+def _go_on(checkpoint, parts, loaders):
+    "The history of a run, empty for a new one, and its schedule over the steps of `loaders`, after putting `parts` back to where they were."
+    opt = parts['opt']
+    highest = [group.get('initial_lr', group['lr']) for group in opt.param_groups]
+    history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
+    for group, lr in zip(opt.param_groups, highest): group['initial_lr'] = lr
+    return history, _warm_up_and_cosine(opt, sum(map(len, loaders)), done=sum(map(len, loaders[:len(history)])))
+
 # %% ../nbs/09_strategy.ipynb #ddac0ed1
 def pretrain_generator(
     net_G: nn.Module, # L to ab; ends with the averaged weights
@@ -74,11 +83,8 @@ def pretrain_generator(
     dtype = fast_dtype(device) if dtype == 'auto' else dtype
     scaler, ema = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), average_weights(net_G, ema_decay) if ema_decay else None
     parts = dict(net_G=net_G, opt=opt, scaler=scaler) | (dict(ema=ema) if ema else {})
-    highest = [group.get('initial_lr', group['lr']) for group in opt.param_groups]
     generator = ema.module if ema else net_G
-    history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
-    for group, lr in zip(opt.param_groups, highest): group['initial_lr'] = lr
-    schedule = _warm_up_and_cosine(opt, sum(map(len, loaders)), done=sum(map(len, loaders[:len(history)])))
+    history, schedule = _go_on(checkpoint, parts, loaders)
     def train(dl, epoch, bar): return _pretrain_epoch(dl, criterion, dtype, epoch, checkpoint, bar, accelerator, schedule=schedule, **parts)
     def measure(): return evaluate(generator, val_dl) if val_dl is not None else {}
     def save(): _save_checkpoint(checkpoint, generator, parts, history, _pretraining_settings(loaders, opt, ema_decay, dtype, device))
