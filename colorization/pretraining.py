@@ -58,7 +58,7 @@ def _go_on(checkpoint, parts, loaders):
     "The history of a run, empty for a new one, and its schedule over the steps of `loaders`, after putting `parts` back to where they were."
     opt = parts['opt']
     highest = [group.get('initial_lr', group['lr']) for group in opt.param_groups]
-    history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
+    history = _load_checkpoint(checkpoint, parts)
     for group, lr in zip(opt.param_groups, highest): group['initial_lr'] = lr
     return history, _warm_up_and_cosine(opt, sum(map(len, loaders)), done=sum(map(len, loaders[:len(history)])))
 

@@ -106,10 +106,11 @@ def _photos(photos, valid):
         if not valid: raise ValueError(f"{photos} holds shards; say with --valid where the validation photos are")
         return None, find_photos(valid)
     if not valid: return train_val_photos(photos)
-    measured = {path.resolve() for path in find_photos(valid)}
+    val_paths = find_photos(valid)
+    measured = {path.resolve() for path in val_paths}
     paths = [path for path in find_photos(photos) if path.resolve() not in measured]
     if not paths: raise ValueError(f"all photos in {photos} are validation photos of {valid}")
-    return paths, sorted(measured)
+    return paths, val_paths
 
 # %% ../nbs/17_train.ipynb #e2372715
 def _validation_loader(paths, watch, size, accelerator):

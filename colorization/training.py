@@ -297,7 +297,8 @@ def _save_checkpoint(path, generator, parts, history, training):
 
 # %% ../nbs/06_training.ipynb #39ed19d3
 def _load_checkpoint(path, parts):
-    "Put `parts` and chance back to where `_save_checkpoint` left them; returns the history."
+    "Put `parts` and chance back to where `_save_checkpoint` left them; returns the history, empty where there is no checkpoint."
+    if not (path and path.exists()): return []
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error: raise ValueError(f"{path} can't be read ({error}); move it away to start from the beginning") from error
     try:
@@ -421,7 +422,7 @@ def train_model(
     "Train, with pictures, validation numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
     checkpoint, parts = _checkpoint_file(checkpoint_dir, model.net_G), dict(model=model, opt_G=model.opt_G, opt_D=model.opt_D, scaler=model.scaler)
     if display_every and display_data is None and val_dl is not None: display_data = next(iter(val_dl))
-    history = _load_checkpoint(checkpoint, parts) if checkpoint and checkpoint.exists() else []
+    history = _load_checkpoint(checkpoint, parts)
     training = _settings(model, train_dl, epochs, decay_epochs, warmup_epochs)
     if accelerator and not accelerator.is_main_process: display_every = 0
     def train(dl, epoch, bar):
