@@ -50,13 +50,13 @@ def paint_all(
     folder: str | Path, # where results and small copies go
     colorizer: Colorizer,
     progress=lambda done, desc: None, # called with (how many, of how many) and the name of the next
-) -> tuple[dict[str, tuple], dict[str, str]]: # (result, (before, after)) by name; and what was wrong with the others, by name
+) -> tuple[dict[str, tuple], list[tuple[str, str]]]: # (result, (before, after)) by name; and the names of the others, with what was wrong
     "Colorize photos for the page, each on its own: one that fails stops no other."
-    done, failed, taken = {}, {}, set()
+    done, failed, taken = {}, [], set()
     for i, path in enumerate(map(Path, paths)):
         progress((i, len(paths)), desc=path.name)
         try: result, views = _paint(path, Path(folder), colorizer, taken)
-        except Exception as error: failed[path.name] = str(error).replace(f'{path}: ', '').replace(str(path), path.name)
+        except Exception as error: failed.append((path.name, str(error).replace(f'{path}: ', '').replace(str(path), path.name)))
         else: done[result.name] = result, views
     return done, failed
 
@@ -92,7 +92,7 @@ def _colorizer(weights, size, saturation, device):
 def _answer(done, failed):
     "What the page says below the results."
     lines = [f'{len(done)} colorized.'] if done else []
-    return '  \n'.join(lines + [f'**{name}**: {why}' for name, why in failed.items()])
+    return '  \n'.join(lines + [f'**{name}**: {why}' for name, why in failed])
 
 # %% ../nbs/18_web.ipynb #6be123bd
 def _settings(gr):
