@@ -106,6 +106,7 @@ def _copies(film, out, name):
             continue
         copies[stream] = out.add_stream_from_template(stream)
         copies[stream].metadata.update(stream.metadata)
+        copies[stream].disposition = stream.disposition.value
     return copies
 
 # %% ../nbs/14_video.ipynb #7b9ac0a1
