@@ -37,7 +37,7 @@ def at_once(colorizer, path):
     return Image.fromarray(rgb[0].permute(1, 2, 0).numpy())
 
 way, path, out = globals()[sys.argv[1]], sys.argv[2], sys.argv[3]
-colorizer, times = Colorizer.from_pretrained(device='cpu'), []
+colorizer, times = Colorizer.from_pretrained('resnet_unet_projected' if way is whole else DEFAULT_WEIGHTS, device='cpu'), [] # whole: one look
 for _ in range(1 if way is whole else 4):
     began = time.perf_counter()
     way(colorizer, path).save(out, quality=95)

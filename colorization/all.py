@@ -32,5 +32,7 @@ from .residual import *
 from .photo_collection import *
 from .small import *
 from .recognition import *
+from .photo_by_photo import *
+from .multi_scale import *
 
 __all__ = [name for name in dir() if not name.startswith('_')]
