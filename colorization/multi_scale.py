@@ -26,6 +26,7 @@ class MultiScale(nn.Module):
         if not sizes or min(sizes) < 1: raise ValueError(f"sizes must be one or more positive numbers, not {sizes}")
         self.sizes, self.arguments, self.net_G = sizes, dict(sizes=list(sizes)), ResUnet()
     def look(self, L, size):
+        "The network's ab, seeing L at this size."
         if size == self.sizes[0]: return self.net_G(L)
         step = 32 * self.sizes[0]
         height, width = ((side * size + step - 1) // step * 32 for side in L.shape[-2:])
