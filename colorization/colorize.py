@@ -126,7 +126,7 @@ def _enlarged_rows(planes, top, bottom, height, width):
     y = ((torch.arange(top, bottom, device=planes.device) + 0.5) * h / height - 0.5).clamp(min=0)
     above = y.long()
     rows = torch.lerp(planes[..., above, :], planes[..., (above + 1).clamp(max=h - 1), :], (y - above)[:, None])
-    return F.interpolate(rows, (bottom - top, width), mode='bilinear')
+    return F.interpolate(rows.flatten(1, 2), width, mode='linear').unflatten(1, rows.shape[1:3])
 
 # %% ../nbs/11_colorize.ipynb #71d02023
 def guided_upsample(
@@ -141,7 +141,7 @@ def guided_upsample(
     if slope is None: slope = color_slope(small_L, small_ab)
     rows, width = L.shape[-2:]
     ab, slope, coarse_L = _enlarged_rows(torch.cat([small_ab, slope, small_L], 1), top, top + rows, height or rows, width).split((2, 2, 1), 1)
-    return ab + slope * (L - coarse_L)
+    return torch.addcmul(ab, slope, L - coarse_L)
 
 # %% ../nbs/11_colorize.ipynb #22f7da88
 class Colorizer:
@@ -207,14 +207,15 @@ def paint(self: Colorizer,
     small_ab: torch.Tensor, # (1, 2, h, w): the small copy's colours
 ) -> Image.Image: # RGB, of the image's size
     "The image's lightness with the small copy's colours, enlarged by `guided_upsample`."
-    result, rows = Image.new('RGB', image.size), max(1, 100_000 // image.width)
+    result, rows = Image.new('RGB', image.size), max(1, 200_000 // image.width)
     small_L = small_L.to(small_ab.device)
     slope = color_slope(small_L, small_ab)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         L = rgb_to_L(_to_tensor(strip).to(small_ab.device))
         light = fit_to_gamut(lab_to_linear(L, guided_upsample(small_L, small_ab, L, top, image.height, slope)))
-        result.paste(Image.fromarray(rgb_to_uint8(linear_to_srgb(light))[0].permute(1, 2, 0).cpu().numpy()), (0, top))
+        planes = rgb_to_uint8(linear_to_srgb(light))[0].cpu().numpy()
+        result.paste(Image.merge('RGB', [Image.fromarray(plane) for plane in planes]), (0, top))
     return result
 
 # %% ../nbs/11_colorize.ipynb #cc14ca7c

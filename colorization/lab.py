@@ -12,7 +12,7 @@ import torch
 # %% ../nbs/00_lab.ipynb #e0f27e50
 def _power(base, exponent):
     "`base ** exponent`, for a positive base."
-    return (base.log2() * exponent).exp2()
+    return base.log2().mul_(exponent).exp2_()
 
 # %% ../nbs/00_lab.ipynb #c66ea547
 def srgb_to_linear(
@@ -79,6 +79,8 @@ def rgb_to_L(
     return (116 * _root(_mix(_XYZ_FROM_RGB[1:2], _light(rgb))) - 16) / 50 - 1
 
 # %% ../nbs/00_lab.ipynb #4f73643f
+_RGB_FROM_WHITE_XYZ = torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(_D65_WHITE)
+
 def lab_to_linear(
     L: torch.Tensor, # L*/50 − 1, shape (…, 1, H, W)
     ab: torch.Tensor, # (a*, b*)/110, shape (…, 2, H, W)
@@ -87,17 +89,15 @@ def lab_to_linear(
     y = (L * 50 + 66) / 116
     a, b = (ab * 110).split(1, -3)
     f = torch.cat([y + a / 500, y, (y - b / 200).clamp(min=0)], -3)
-    t = torch.where(f > 6 / 29, f ** 3, (f - 4 / 29) * (108 / 841))
-    return _mix(torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)),
-                t * torch.tensor(_D65_WHITE).to(t).view(3, 1, 1))
+    toe = 6 / 29
+    return _mix(_RGB_FROM_WHITE_XYZ, f.clamp(min=toe) ** 3 + (f.clamp(max=toe) - toe) * (108 / 841))
 
 # %% ../nbs/00_lab.ipynb #9bb226f2
 def linear_to_srgb(
     light: torch.Tensor, # linear light in [0, 1], any shape
 ) -> torch.Tensor: # sRGB in [0, 1], same shape
     "Apply the sRGB transfer curve (IEC 61966-2-1)."
-    power = 1.055 * _power(light.clamp(min=0.0031308), 1 / 2.4) - 0.055
-    return torch.where(light > 0.0031308, power, light * 12.92)
+    return torch.minimum(1.055 * _power(light.clamp(min=0.0031308), 1 / 2.4) - 0.055, light * 12.92)
 
 # %% ../nbs/00_lab.ipynb #eb12c239
 def lab_to_rgb(
@@ -115,7 +115,7 @@ def rgb_to_uint8(
     rgb: torch.Tensor, # sRGB in [0, 1], any shape
 ) -> torch.Tensor: # uint8 in [0, 255], same shape
     "Round to the nearest of the 256 codes of an 8-bit file."
-    return (rgb * 255).round().clamp(0, 255).to(torch.uint8)
+    return (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 # %% ../nbs/00_lab.ipynb #5201c247
 def fit_to_gamut(
@@ -124,5 +124,6 @@ def fit_to_gamut(
     "Mix colours that sRGB can't show with the grey of their own luminance, just enough that they can be shown."
     Y = _mix(_XYZ_FROM_RGB[1:2], light)
     away = light - Y
-    room = torch.where(away > 0, 1 - Y, Y).clamp(min=0) / away.abs().clamp(min=1e-6)
-    return (Y + away * room.amin(-3, keepdim=True).clamp(max=1)).clamp(0, 1)
+    upwards = (1 - Y).clamp(min=0) / away.amax(-3, keepdim=True).clamp(min=1e-6)
+    downwards = Y.clamp(min=0) / (-away.amin(-3, keepdim=True)).clamp(min=1e-6)
+    return (Y + away * torch.minimum(upwards, downwards).clamp(max=1)).clamp(0, 1)
