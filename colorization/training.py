@@ -284,7 +284,8 @@ def load_generator(
         net_G.size = int(header.get('size', 256))
     except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ValueError(f"the weights in {path} don't fit the {name} they name: {error}") from error
-    return net_G.to(pick_device(device)).eval()
+    device = pick_device(device)
+    return net_G.to(device, memory_format=fast_memory_format(device)).eval()
 
 # %% ../nbs/06_training.ipynb #766ae592
 def _save_checkpoint(path, generator, parts, history, training):
