@@ -76,7 +76,7 @@ def rgb_to_L(
     rgb: torch.Tensor, # as for `rgb_to_lab`
 ) -> torch.Tensor: # `L` in [-1, 1], shape (…, 1, H, W)
     "The L of `rgb_to_lab`, without the work for ab."
-    return (116 * _root(_mix(_XYZ_FROM_RGB[1:2], _light(rgb))) - 16) / 50 - 1
+    return _root(_mix(_XYZ_FROM_RGB[1:2], _light(rgb))) * (116 / 50) - 66 / 50
 
 # %% ../nbs/00_lab.ipynb #4f73643f
 _RGB_FROM_WHITE_XYZ = torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(_D65_WHITE)
@@ -86,9 +86,9 @@ def lab_to_linear(
     ab: torch.Tensor, # (a*, b*)/110, shape (…, 2, H, W)
 ) -> torch.Tensor: # linear RGB of shape (…, 3, H, W), outside [0, 1] where the colour is outside sRGB
     "Linear sRGB light of scaled Lab, not clipped."
-    y = (L * 50 + 66) / 116
-    a, b = (ab * 110).split(1, -3)
-    f = torch.cat([y + a / 500, y, (y - b / 200).clamp(min=0)], -3)
+    y = L * (50 / 116) + 66 / 116
+    a, b = ab.split(1, -3)
+    f = torch.cat([y + a * (110 / 500), y, (y - b * (110 / 200)).clamp(min=0)], -3)
     toe = 6 / 29
     return _mix(_RGB_FROM_WHITE_XYZ, f.clamp(min=toe) ** 3 + (f.clamp(max=toe) - toe) * (108 / 841))
 
