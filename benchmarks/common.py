@@ -3,7 +3,6 @@ import os
 import platform
 import statistics
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +19,7 @@ def machine() -> str:
         cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), cpu)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fastest = "float32" if fast_dtype(torch.device("cpu")) is None else "bfloat16"
+    fastest = "float32" if fast_dtype(torch.device("cpu")) is None else "bfloat16"
     return f"{cpu}, {cores} cores, fastest in {fastest}{gpu}; PyTorch {torch.__version__}"
 
 

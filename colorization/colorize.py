@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from .data import _convert_profile, _to_srgb
 from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_L, rgb_to_uint8
-from .training import load_generator
+from .training import fast_dtype, load_generator
 from .weights import DEFAULT_WEIGHTS, weights_file
 
 # %% ../nbs/11_colorize.ipynb #913e69e6
@@ -181,7 +181,9 @@ def predict_ab(self: Colorizer,
     "The generator's colours for small copies of any shape, times `saturation`."
     h, w = L.shape[-2:]
     padded = F.pad(L, (0, -w % self.net_G.multiple, 0, -h % self.net_G.multiple), mode='reflect')
-    return self.net_G(padded.to(next(self.net_G.parameters()).device))[..., :h, :w] * self.saturation
+    dtype = fast_dtype(device := next(self.net_G.parameters()).device)
+    with torch.autocast(device.type, dtype, enabled=dtype is not None): ab = self.net_G(padded.to(device))
+    return ab[..., :h, :w].float() * self.saturation
 
 # %% ../nbs/11_colorize.ipynb #279eaf8e
 class SmallCopy(torch.nn.Module):

@@ -29,11 +29,13 @@ def _fold_batch_norm(net):
 
 # %% ../nbs/20_projected.ipynb #c08b4ea1
 class FeatureNetwork(nn.Module):
-    "EfficientNet-Lite1 (Liu 2020), fixed: sRGB in [0, 1] (B, 3, H, W) to its features at 1/4, 1/8 and 1/16 of H and W, with 24, 40 and 112 channels."
-    channels = 24, 40, 112
-    def __init__(self):
+    "EfficientNet-Lite (Liu 2020), fixed: sRGB in [0, 1] (B, 3, H, W) to its features at 1/4, 1/8 and 1/16 of H and W, with `channels` channels."
+    def __init__(self,
+        number: int = 1, # which one of the family: 0, 1 or 2
+    ):
         super().__init__()
-        model = _fold_batch_norm(_efficientnet_lite(1).eval())
+        model = _fold_batch_norm(_efficientnet_lite(number).eval())
+        self.channels = [level['num_chs'] for level in model.feature_info[1:4]]
         self.stem, self.blocks = nn.Sequential(model.conv_stem, model.bn1), nn.ModuleList(model.blocks[:5])
         self.last = nn.Sequential(*model.blocks[5:], model.conv_head, model.bn2, model.global_pool)
         self.requires_grad_(False)
@@ -79,7 +81,7 @@ class ProjectedDiscriminator(nn.Module):
     def __init__(self):
         super().__init__()
         self.eyes = [FeatureNetwork()] # in a list: no parameters of this module
-        self.heads = nn.ModuleList(map(_head, FeatureNetwork.channels))
+        self.heads = nn.ModuleList(map(_head, self.eyes[0].channels))
     def forward(self, L_ab):
         self.features = self.eyes[0].look(L_ab[:, :1], L_ab[:, 1:]) # kept for those who would look at the same photos again
         return [head(f) for head, f in zip(self.heads, self.features)]

@@ -13,6 +13,12 @@ from .metrics import _opponent_colors
 from .projected import FeatureNetwork, ProjectedDiscriminator
 from .training import MainModel
 
+# %% ../nbs/29_recognition.ipynb #9927ee66
+def _share_of_spread(painted, true):
+    "Squared distance of features (B, D) of painted photos from those of the true ones, as a share of how these vary; 0 if they don't."
+    spread = (true - true.mean(0)).square().sum()
+    return (painted - true).square().sum() / spread.clamp(min=1e-6) * (spread > 1e-6)
+
 # %% ../nbs/29_recognition.ipynb #15a4f9f4
 class RecognitionLoss:
     "Squared distance of what EfficientNet-Lite1 (Liu 2020) sees in painted and in true photos, as a share of how their true ones vary; times `weight`."
@@ -23,8 +29,7 @@ class RecognitionLoss:
         with model.autocast():
             with torch.no_grad(): true = self.eyes.summary(self.eyes.look(model.L, model.ab))
             painted = self.eyes.summary(model.net_D.features if isinstance(model.net_D, ProjectedDiscriminator) else self.eyes.look(model.L, model.fake_color))
-        spread = (true - true.mean(0)).square().sum()
-        return self.weight * (painted - true).square().sum() / spread.clamp(min=1e-6) * (spread > 1e-6)
+        return self.weight * _share_of_spread(painted, true)
 
 # %% ../nbs/29_recognition.ipynb #451fca67
 def linear_colorfulness(

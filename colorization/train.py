@@ -19,7 +19,7 @@ from .metrics import ImageNetClassifier
 from .pretraining import adamw, pretrain_generator
 from .resnet_unet import build_res_unet
 from .shards import _command, shard_dataloader
-from .training import MainModel, fast_dtype, load_generator, read_header, save_generator, train_model
+from .training import MainModel, load_generator, read_header, save_generator, train_model, _training_dtype
 from .unet import init_model
 
 # %% ../nbs/17_train.ipynb #5fb31cb1
@@ -134,7 +134,7 @@ def _pretrain(accelerator, encoder, loaders, val_dl, folder, lr, dtype, compile)
 def _dtype(name, accelerator):
     "The number type of that name, None for float32."
     if name not in ('auto', 'float32', 'bfloat16', 'float16'): raise ValueError(f"dtype must be auto, float32, bfloat16 or float16, not {name!r}")
-    number_type = fast_dtype(accelerator.device) if name == 'auto' else dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16)[name]
+    number_type = _training_dtype(dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16).get(name, name), accelerator.device)
     if number_type is torch.float16 and max(accelerator.num_processes, accelerator.gradient_accumulation_steps) > 1:
         accelerator.print('several processes or accumulated batches, and no bfloat16: computing in float32')
         return None

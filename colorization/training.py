@@ -39,8 +39,15 @@ def fast_dtype(
     if device.type == 'cpu' and hasattr(torch.cpu, 'get_capabilities'):
         capabilities = torch.cpu.get_capabilities()
         if capabilities.get('amx_bf16') or capabilities.get('avx512_bf16') or capabilities.get('bf16'): return torch.bfloat16
-        warnings.warn('this CPU has no bfloat16 units: training in float32, which takes several times as long as with them')
     return None
+
+# %% ../nbs/06_training.ipynb #14c5217a
+def _training_dtype(dtype, device):
+    "The number type `dtype`; for 'auto' the fast one, with a warning on a CPU that has none."
+    if dtype != 'auto': return dtype
+    dtype = fast_dtype(device)
+    if dtype is None and device.type == 'cpu': warnings.warn('this CPU has no bfloat16 units: training in float32, which takes several times as long as with them')
+    return dtype
 
 # %% ../nbs/06_training.ipynb #121390db
 def fast_memory_format(device: torch.device) -> torch.memory_format:
@@ -68,7 +75,7 @@ class MainModel(nn.Module):
         super().__init__()
         self.extra_losses, self.seen_size = dict(extra_losses or {}), seen_size
         self.device, self.lambda_L1, self.lr_G, self.lr_D = pick_device(device), lambda_L1, lr_G, lr_D
-        self.dtype = fast_dtype(self.device) if dtype == 'auto' else dtype
+        self.dtype = _training_dtype(dtype, self.device)
         net_G = net_G or init_model(Unet(input_c=1, output_c=2, n_down=8, num_filters=64), self.device)
         net_D = net_D or init_model(PatchDiscriminator(input_c=3, num_filters=64, n_down=3), self.device)
         self.memory_format = fast_memory_format(self.device)
