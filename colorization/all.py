@@ -18,6 +18,7 @@ from .pretraining import *
 from .weights import *
 from .colorize import *
 from .video import *
+from .views import *
 from .command import *
 from .shards import *
 from .train import *

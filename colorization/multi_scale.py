@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from .colorize import guided_upsample
-from .data import pick_device
 from .resnet_unet import ResUnet
 from .training import architecture, fast_memory_format
 
@@ -41,7 +40,7 @@ def multi_scale(
     sizes: tuple[int, ...] = (256, 160), # see `MultiScale`
 ) -> MultiScale: # with a copy of its weights
     "A trained network, looking at photos in several sizes."
-    device = pick_device()
+    device = next(net_G.parameters()).device
     net = MultiScale(sizes).to(device, memory_format=fast_memory_format(device)).eval()
     net.net_G.load_state_dict(net_G.state_dict())
     net.size = sizes[0]

@@ -32,7 +32,9 @@ class PartLoader:
         dl, # a loader
         parts: int = 4, # that an epoch has; its last batches come with those of the next
     ): self.dl, self.parts, self.rest = dl, parts, iter(())
-    def __getattr__(self, name): return getattr(self.dl, name)
+    def __getattr__(self, name):
+        if name == 'dl': raise AttributeError(name) # of a copy that is being made
+        return getattr(self.dl, name)
     def __len__(self): return max(1, len(self.dl) // self.parts)
     def __iter__(self):
         for _ in range(len(self)):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['random_views', 'ViewLoss', 'IndifferentDiscriminator']
 
-# %% ../nbs/33_views.ipynb #777336d4
+# %% ../nbs/33_views.ipynb #7b4f6403
 import torch
 from torch import nn
 from torchvision.transforms import v2
@@ -15,16 +15,16 @@ from .projected import FeatureNetwork, smooth_colors
 from .recognition import _share_of_spread
 from .training import MainModel
 
-# %% ../nbs/33_views.ipynb #2f96d8ae
+# %% ../nbs/33_views.ipynb #aa29d7c3
 _VIEW = v2.Compose([v2.RandomResizedCrop(224, (0.36, 1), (1, 1)), v2.RandomHorizontalFlip()])
 
 def random_views(
-    *photos: torch.Tensor, # sRGB in [0, 1], all of the same shape (B, 3, H, W)
+    *photos: torch.Tensor, # sRGB in [0, 1], squares, all of the same shape (B, 3, side, side)
 ) -> tuple[torch.Tensor, ...]: # (B, 3, 224, 224) of each
-    "The same random part of all `photos`: a square of 0.6 to 1 times the shorter side, resized, mirrored or not."
+    "The same random part of all `photos`: a square of 0.6 to 1 times their side, resized, mirrored or not."
     return _VIEW(torch.cat(photos)).clamp(0, 1).chunk(len(photos))
 
-# %% ../nbs/33_views.ipynb #2008d8d9
+# %% ../nbs/33_views.ipynb #40cbb4f9
 class ViewLoss:
     "`RecognitionLoss` of a random view, colours smoothed or not, the mean of several EfficientNet-Lites (Liu 2020); times `weight`."
     def __init__(self,
@@ -32,7 +32,7 @@ class ViewLoss:
         numbers: tuple[int, ...] = (1, 2), # of the networks, see `FeatureNetwork`
     ): self.weight, self.eyes = weight, [FeatureNetwork(number) for number in numbers]
     def __call__(self,
-        model: MainModel, # after `forward`; sides of photos are multiples of 4
+        model: MainModel, # after `forward`; photos are squares whose side is a multiple of 4
     ) -> torch.Tensor: # a scalar, at least 0; 0 for photos that are all the same, or a single one
         factor = 2 ** int(torch.randint(3, ()))
         photos = (lab_to_rgb(model.L, smooth_colors(ab, factor)) for ab in (model.fake_color, model.ab))
@@ -42,7 +42,7 @@ class ViewLoss:
         with torch.no_grad(): true = eyes.summary(eyes(true))
         return _share_of_spread(eyes.summary(eyes(painted)), true)
 
-# %% ../nbs/33_views.ipynb #2c4773bf
+# %% ../nbs/33_views.ipynb #e5b91c03
 class IndifferentDiscriminator(nn.Module):
     "A judge who can't tell: (B, C, H, W) to logits of 0 (B, 1), whose gradient is 0. To train a `MainModel` without one."
     def __init__(self):
