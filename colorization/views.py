@@ -5,26 +5,25 @@
 # %% auto #0
 __all__ = ['random_views', 'ViewLoss', 'IndifferentDiscriminator']
 
-# %% ../nbs/33_views.ipynb #7b4f6403
+# %% ../nbs/33_views.ipynb #64ad7202
 import torch
 from torch import nn
-from torchvision.transforms import v2
 
 from .lab import lab_to_rgb
 from .projected import FeatureNetwork, smooth_colors
 from .recognition import _share_of_spread
 from .training import MainModel
 
-# %% ../nbs/33_views.ipynb #aa29d7c3
-_VIEW = v2.Compose([v2.RandomResizedCrop(224, (0.36, 1), (1, 1)), v2.RandomHorizontalFlip()])
-
+# %% ../nbs/33_views.ipynb #4f88e951
 def random_views(
     *photos: torch.Tensor, # sRGB in [0, 1], squares, all of the same shape (B, 3, side, side)
 ) -> tuple[torch.Tensor, ...]: # (B, 3, 224, 224) of each
     "The same random part of all `photos`: a square of 0.6 to 1 times their side, resized, mirrored or not."
-    return _VIEW(torch.cat(photos)).clamp(0, 1).chunk(len(photos))
+    from torchvision.transforms import v2
+    view = v2.Compose([v2.RandomResizedCrop(224, (0.36, 1), (1, 1)), v2.RandomHorizontalFlip()])
+    return view(torch.cat(photos)).clamp(0, 1).chunk(len(photos))
 
-# %% ../nbs/33_views.ipynb #40cbb4f9
+# %% ../nbs/33_views.ipynb #47614052
 class ViewLoss:
     "`RecognitionLoss` of a random view, colours smoothed or not, the mean of several EfficientNet-Lites (Liu 2020); times `weight`."
     def __init__(self,
@@ -42,7 +41,7 @@ class ViewLoss:
         with torch.no_grad(): true = eyes.summary(eyes(true))
         return _share_of_spread(eyes.summary(eyes(painted)), true)
 
-# %% ../nbs/33_views.ipynb #e5b91c03
+# %% ../nbs/33_views.ipynb #a4e299d8
 class IndifferentDiscriminator(nn.Module):
     "A judge who can't tell: (B, C, H, W) to logits of 0 (B, 1), whose gradient is 0. To train a `MainModel` without one."
     def __init__(self):
