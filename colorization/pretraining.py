@@ -15,7 +15,7 @@ from torch import nn, optim
 
 from .metrics import evaluate
 from .training import (AverageMeter, average_weights, fast_memory_format,
-                                   _batch_size, _begin_accumulating, _checkpoint_file, _check_finite, _load_checkpoint, _run_epochs, _save_checkpoint, _training_dtype)
+                                   _batch_size, _begin_accumulating, _checkpoint_file, _check_finite, _keep_freed_memory, _load_checkpoint, _run_epochs, _save_checkpoint, _training_dtype)
 
 # %% ../nbs/09_strategy.ipynb #eb0cd519
 def _warm_up_and_cosine(opt, steps, done=0):
@@ -81,6 +81,7 @@ def pretrain_generator(
     device, checkpoint = next(net_G.parameters()).device, _checkpoint_file(checkpoint_dir, net_G)
     net_G.to(memory_format=fast_memory_format(device))
     dtype = _training_dtype(dtype, device)
+    _keep_freed_memory(device)
     scaler, ema = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16), average_weights(net_G, ema_decay) if ema_decay else None
     parts = dict(net_G=net_G, opt=opt, scaler=scaler) | (dict(ema=ema) if ema else {})
     generator = ema.module if ema else net_G

@@ -8,7 +8,7 @@ __all__ = ['fast_dtype', 'fast_memory_format', 'MainModel', 'average_weights', '
            'load_generator', 'train_model', 'plot_losses', 'pick_recipe']
 
 # %% ../nbs/06_training.ipynb #3ab06f68
-import importlib, json, math, os, time, warnings
+import ctypes, importlib, json, math, os, time, warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -49,6 +49,14 @@ def _training_dtype(dtype, device):
     if dtype is None and device.type == 'cpu': warnings.warn('this CPU has no bfloat16 units: training in float32, which takes several times as long as with them')
     return dtype
 
+# %% ../nbs/06_training.ipynb #27b9218c
+def _keep_freed_memory(device):
+    "On a CPU, let the C library keep what is freed for the next step (glibc's `mallopt`; elsewhere nothing happens)."
+    if device.type != 'cpu': return
+    try: mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError): return
+    for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)): mallopt(parameter, value) # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+
 # %% ../nbs/06_training.ipynb #121390db
 def fast_memory_format(device: torch.device) -> torch.memory_format:
     "The order in memory in which convolutions are fastest on `device`."
@@ -76,6 +84,7 @@ class MainModel(nn.Module):
         self.extra_losses, self.seen_size = dict(extra_losses or {}), seen_size
         self.device, self.lambda_L1, self.lr_G, self.lr_D = pick_device(device), lambda_L1, lr_G, lr_D
         self.dtype = _training_dtype(dtype, self.device)
+        _keep_freed_memory(self.device)
         net_G = net_G or init_model(Unet(input_c=1, output_c=2, n_down=8, num_filters=64), self.device)
         net_D = net_D or init_model(PatchDiscriminator(input_c=3, num_filters=64, n_down=3), self.device)
         self.memory_format = fast_memory_format(self.device)
