@@ -55,7 +55,7 @@ def _keep_freed_memory(device):
     if device.type != 'cpu': return
     try: mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError): return
-    for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)): mallopt(parameter, value) # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+    for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**26)): mallopt(parameter, value) # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
 
 # %% ../nbs/06_training.ipynb #121390db
 def fast_memory_format(device: torch.device) -> torch.memory_format:
