@@ -30,7 +30,7 @@ class UnetBlock(nn.Module):
         up.append(nn.Tanh() if outermost else nn.BatchNorm2d(nf))
         if dropout: up.append(nn.Dropout(0.5))
         self.model = nn.Sequential(*down, *([submodule] if submodule else []), *up)
-    def forward(self, x): return self.model(x) if self.outermost else torch.cat([x, self.model(x)], 1)
+    def forward(self, x): return self.model(x) if self.outermost else torch.cat([x, self.model(x).relu()], 1)
 
 # %% ../nbs/02_unet.ipynb #e5cb5e89
 def _check_size(x, multiple):
