@@ -56,7 +56,8 @@ def annealed_mean(
     T: float = 0.38, # temperature: 1 for the mean of the distribution, towards 0 for its mode
 ) -> torch.Tensor: # ab, (B, 2, H, W)
     "Distributions over `ab_bins()` to colours (Zhang et al. 2016)."
-    return torch.einsum('bqhw,qc->bchw', torch.softmax(logits.float() / T, 1), ab_bins().to(logits.device))
+    with torch.autocast(logits.device.type, enabled=False): # 16 bits are too few for a sum of 313
+        return torch.einsum('bqhw,qc->bchw', torch.softmax(logits.float() / T, 1), ab_bins().to(logits.device))
 
 # %% ../nbs/25_classification.ipynb #f0c0483a
 def color_distribution(
