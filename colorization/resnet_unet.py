@@ -39,8 +39,9 @@ class UpBlock(nn.Module):
             layers += [nn.Conv2d(input_c, output_c, 3, padding=1, bias=False), nn.BatchNorm2d(output_c), nn.ReLU(True)]
         self.convs = nn.Sequential(*layers)
     def forward(self, x, skip):
-        for_x, for_skip = self.convs[0].weight.split((x.shape[1], skip.shape[1]), 1)
-        x = conv_of_doubled(x, for_x) if x.shape[1] <= 256 else F.conv2d(F.interpolate(x, scale_factor=2), for_x, padding=1)
+        channels, weight = x.shape[1], self.convs[0].weight
+        for_x, for_skip = weight[:, :channels], weight[:, channels:]
+        x = conv_of_doubled(x, for_x) if channels <= 256 else F.conv2d(F.interpolate(x, scale_factor=2), for_x, padding=1)
         return self.convs[1:](x + F.conv2d(skip, for_skip, padding=1))
 
 # %% ../nbs/08_resnet_unet.ipynb #7102c2c7
