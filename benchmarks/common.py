@@ -49,6 +49,18 @@ def peak_memory(pid: int | str = "self") -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1e3 if "VmHWM:" in status else 0
 
 
+def plain_blocks() -> None:
+    "From here on in this process, both U-Nets compute as their papers have it: the ResNet's doubles and joins maps, the baseline's joins without a ReLU before."
+    import torch
+    from torch.nn import functional as F
+
+    from colorization.resnet_unet import UpBlock
+    from colorization.unet import UnetBlock
+
+    UpBlock.forward = lambda self, x, skip: self.convs(torch.cat([F.interpolate(x, scale_factor=2), skip], 1))
+    UnetBlock.forward = lambda self, x: self.model(x) if self.outermost else torch.cat([x, self.model(x)], 1)
+
+
 def make_photos(folder: Path, count: int, width: int, height: int, mode: str = "RGB") -> list[Path]:
     "`count` JPEGs in `folder`, crops of the photos inside the dependencies."
     from PIL import Image

@@ -1,16 +1,16 @@
 """One training step, the tutorial's way and ours: milliseconds a photo.
 
 Run as `python benchmarks/training_step.py`. The tutorial's way: float32, contiguous memory, fastai's DynamicUnet on a
-ResNet18 (for the baseline, the same U-Net as ours), plain Adam, one `.item()` for each loss and step. Ours: the plain
-ResUnet, bf16 or fp16 where that is fast, channels_last, a fused optimizer, losses read rarely, freed memory kept. Each way runs in a
-process of its own, in turn. The arithmetic is counted by PyTorch; what is attainable is the rate of a large matrix
-product, in float32 and in the number type that is fast.
+ResNet18 (for the baseline, the U-Net as its paper has it), plain Adam, one `.item()` for each loss and step. Ours:
+`ResUnet` and `Unet`, bf16 or fp16 where that is fast, channels_last, a fused optimizer, losses read rarely, freed
+memory kept. Each way runs in a process of its own, in turn. The arithmetic is counted by PyTorch; what is attainable
+is the rate of a large matrix product, in float32 and in the number type that is fast.
 """
 import json
 import subprocess
 import sys
 
-from common import machine, peak_memory, seconds, table
+from common import machine, peak_memory, plain_blocks, seconds, table
 
 BATCH = 16
 
@@ -66,6 +66,7 @@ def plain_gan(size):
 
     from colorization import training
 
+    plain_blocks()
     training._keep_freed_memory = lambda device: None
     model = training.MainModel(dtype=None)
     model.net_G, model.net_D = (net.to(memory_format=torch.contiguous_format) for net in (model.net_G, model.net_D))
