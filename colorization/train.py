@@ -123,11 +123,14 @@ def _validation_loader(paths, watch, size, accelerator):
 # %% ../nbs/17_train.ipynb #ae5ae2f1
 def _pretrain(accelerator, encoder, loaders, val_dl, folder, lr, dtype, compile):
     "A generator, pretrained with one loader for each epoch, and its history."
-    random, goes_on = encoder == 'random', (folder/'training_state.pt').exists()
-    if goes_on: accelerator.print(f"goes on with the weights in {folder}; an --encoder counts for a new run only")
-    net_G = build_res_unet(weights=None if random or goes_on else encoder, device=accelerator.device)
+    encoder_factor, goes_on = 1 if encoder == 'random' else 0.3, (folder/'training_state.pt').exists()
+    if goes_on:
+        accelerator.print(f"goes on with the weights in {folder}; an --encoder counts for a new run only")
+        encoder_lr, decoder_lr = read_header(folder/'generator.safetensors')['training']['lr']
+        encoder_factor = encoder_lr / decoder_lr
+    net_G = build_res_unet(weights=None if goes_on or encoder == 'random' else encoder, device=accelerator.device)
     if compile: net_G.compile()
-    opt = distribute(accelerator, net_G, adamw(net_G, lr, 1 if random else 0.3))
+    opt = distribute(accelerator, net_G, adamw(net_G, lr, encoder_factor))
     history = pretrain_generator(net_G, loaders, opt, nn.L1Loss(), len(loaders), val_dl, folder, dtype=dtype, accelerator=accelerator)
     return net_G, history
 
