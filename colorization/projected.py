@@ -40,7 +40,8 @@ class FeatureNetwork(nn.Module):
         self.last = nn.Sequential(*model.blocks[5:], model.conv_head, model.bn2, model.global_pool)
         self.requires_grad_(False)
     def forward(self, rgb):
-        x, features = self.stem((rgb * 255 - 127) / 128), []
+        rgb = rgb.contiguous(memory_format=torch.channels_last)
+        x, features = self.to(rgb.device, memory_format=torch.channels_last).stem((rgb * 255 - 127) / 128), []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in (1, 2, 4): features.append(x)
@@ -66,8 +67,8 @@ def look(self: FeatureNetwork,
     ab: torch.Tensor, # (B, 2, H, W), H and W multiples of 4
 ) -> list[torch.Tensor]: # as `forward` returns
     "The features of photos whose colours are seen through `smooth_colors`."
-    with torch.autocast(L.device.type, enabled=False): rgb = lab_to_rgb(L.float(), smooth_colors(ab.float())).contiguous(memory_format=torch.channels_last)
-    return self.to(rgb.device, memory_format=torch.channels_last)(rgb)
+    with torch.autocast(L.device.type, enabled=False): rgb = lab_to_rgb(L.float(), smooth_colors(ab.float()))
+    return self(rgb)
 
 # %% ../nbs/20_projected.ipynb #80746133
 def _head(channels):

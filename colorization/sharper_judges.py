@@ -60,8 +60,8 @@ class PerceptualLoss:
         model: MainModel, # after `forward`
     ) -> torch.Tensor: # a scalar, at least 0
         def features(ab):
-            rgb = lab_to_rgb(model.L, ab).contiguous(memory_format=torch.channels_last)
-            with model.autocast(): return self.eyes.to(rgb.device, memory_format=torch.channels_last)(rgb)
+            rgb = lab_to_rgb(model.L, ab)
+            with model.autocast(): return self.eyes(rgb)
         with torch.no_grad(): true = features(model.ab)
         differences = [F.l1_loss(painted.float(), t.float()) / t.float().abs().mean() for painted, t in zip(features(model.fake_color), true)]
         return self.weight * sum(differences) / len(differences)

@@ -34,9 +34,8 @@ class ViewLoss:
         model: MainModel, # after `forward`; photos are squares whose side is a multiple of 4
     ) -> torch.Tensor: # a scalar, at least 0; 0 for photos that are all the same, or a single one
         factor = 2 ** int(torch.randint(3, ()))
-        photos = (lab_to_rgb(model.L, smooth_colors(ab, factor)) for ab in (model.fake_color, model.ab))
-        painted, true = (view.contiguous(memory_format=torch.channels_last) for view in random_views(*photos))
-        with model.autocast(): return self.weight * torch.stack([self._distance(eyes.to(true.device, memory_format=torch.channels_last), painted, true) for eyes in self.eyes]).mean()
+        views = random_views(*(lab_to_rgb(model.L, smooth_colors(ab, factor)) for ab in (model.fake_color, model.ab)))
+        with model.autocast(): return self.weight * torch.stack([self._distance(eyes, *views) for eyes in self.eyes]).mean()
     def _distance(self, eyes, painted, true):
         with torch.no_grad(): true = eyes.summary(eyes(true))
         return _share_of_spread(eyes.summary(eyes(painted)), true)
