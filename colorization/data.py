@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageOps
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_convert
 from tqdm import tqdm
 
-from .lab import rgb_to_lab
+from .lab import rgb_to_lab, _D65_WHITE, _LIGHT_OF_BYTES, _XYZ_FROM_RGB
 
 # %% ../nbs/01_data.ipynb #22aeb1cd
 _INSIDE = dict(
@@ -309,13 +309,34 @@ def _batch_to_lab(rgb):
     "`rgb_to_lab` of a batch, on a CPU photo by photo."
     return rgb_to_lab(rgb) if rgb.device.type != 'cpu' else map(torch.stack, zip(*map(rgb_to_lab, rgb)))
 
+# %% ../nbs/01_data.ipynb #32b44fc0
+def _cube_root(t):
+    "The cube root of light `t` in [0.0088, 1], without powers."
+    s = t.rsqrt()
+    y = 0.4441 + s * (0.59217 - 0.01764 * s)
+    k = 1 - t * y * y * y
+    y = y * (1 + k * (1 / 3 + k * (2 / 9 + k * (14 / 81))))
+    return t * y * y
+
+# %% ../nbs/01_data.ipynb #ff5382d0
+def _lab_of_bytes(rgb):
+    "`rgb_to_lab` of uint8 (B, 3, H, W), to be compiled."
+    toe = (6 / 29) ** 3
+    def root(t): return _cube_root(t.clamp(min=toe)) + (t.clamp(max=toe) - toe) * (841 / 108)
+    r, g, b = _LIGHT_OF_BYTES.to(rgb.device)[rgb.int()].unbind(1)
+    x, y, z = (root(r * (row[0] / white) + g * (row[1] / white) + b * (row[2] / white)) for row, white in zip(_XYZ_FROM_RGB, _D65_WHITE))
+    return y[:, None] * (116 / 50) - 66 / 50, torch.stack([(x - y) * (500 / 110), (y - z) * (200 / 110)], 1)
+
 # %% ../nbs/01_data.ipynb #793d7ab9
 class LabDataLoader(DataLoader):
     "A DataLoader over a `ColorizationDataset` that moves batches of bytes to `device` and makes {'L', 'ab'} of them there."
     def __init__(self, dataset: ColorizationDataset, device: torch.device, crop: int | None = None, process_index: int = 0, num_processes: int = 1, **kwargs):
         super().__init__(dataset.photos, collate_fn=default_convert, **kwargs)
         self.device, self.mirror, self.crop = device, dataset.split == 'train', crop
-        self.process_index, self.num_processes = process_index, num_processes
+        self.process_index, self.num_processes, self.to_lab = process_index, num_processes, _batch_to_lab
+    def compile(self):
+        "From here on make Lab with `torch.compile`, which needs a C++ compiler (on a GPU: Triton) and a few seconds, and pays after some ten thousand photos."
+        self.to_lab = torch.compile(_lab_of_bytes)
     def __iter__(self):
         for rgb in super().__iter__():
             rgb = rgb.to(self.device, non_blocking=True)
@@ -324,7 +345,7 @@ class LabDataLoader(DataLoader):
                 rgb = rgb[..., y:y + self.crop, x:x + self.crop]
             if self.mirror:
                 for i in self._tossed(len(rgb)): rgb[i] = rgb[i].flip(-1)
-            yield dict(zip(('L', 'ab'), _batch_to_lab(rgb)))
+            yield dict(zip(('L', 'ab'), self.to_lab(rgb)))
     def _tossed(self, n):
         "Which of this process's `n` photos to mirror; all processes toss for the whole batch, so that they stay in step."
         return (torch.rand(self.num_processes, n)[self.process_index] < 0.5).nonzero().flatten().tolist()

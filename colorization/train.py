@@ -185,7 +185,7 @@ def train(
     lr_gan: float = 1e-4, # learning rate of the generator in the game
     seed: int = 0, # of all random numbers
     dtype: str = 'auto', # of the arithmetic: auto, float32, bfloat16 or float16
-    compile: bool = False, # let torch.compile fuse the generator
+    compile: bool = False, # let torch.compile fuse the generator and the conversion to Lab
 ) -> Path: # the generator's file in `out`, in half precision, for `colorize --weights`
     "Train a colorizer: pretraining, then the game; with several processes under `accelerate launch`. Raises OSError, ValueError or FloatingPointError."
     from accelerate import Accelerator
@@ -198,6 +198,7 @@ def train(
     set_seed(seed)
     paths, val_paths = _photos(photos, valid)
     loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, *([gan_size] if gan_epochs else [])}}
+    if compile: [loader.compile() for loader in loaders.values()]
     val_dl = _validation_loader(val_paths, watch, max(loaders), accelerator)
     if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of the game is chosen by the Fréchet distance, which takes at least two validation photos")
     net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
