@@ -198,7 +198,8 @@ def train(
     set_seed(seed)
     paths, val_paths = _photos(photos, valid)
     loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, *([gan_size] if gan_epochs else [])}}
-    if compile: [loader.compile() for loader in loaders.values()]
+    if compile:
+        for loader in loaders.values(): loader.compile()
     val_dl = _validation_loader(val_paths, watch, max(loaders), accelerator)
     if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of the game is chosen by the Fréchet distance, which takes at least two validation photos")
     net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
