@@ -1,7 +1,7 @@
 """Larger batches, with the same and with a higher learning rate: what they do to speed and to validation numbers.
 
 Run as `COLORIZATION_PHOTOS=FOLDER python benchmarks/batch_size.py`. The ResNet U-Net from random weights, L1, AdamW with
-a cosine, whose highest learning rate grows with the square root of the batch, as Adam wants it (Malladi et al. 2022);
+a cosine, whose highest learning rate grows with the square root of the batch, a rule of thumb for Adam (Malladi et al. 2022);
 for the largest batch also with the learning rate of the smallest. On a CPU four epochs at 64 px, on a GPU ten at 256.
 """
 import contextlib

@@ -2,8 +2,8 @@
 
 Run as `python benchmarks/loader.py`. The tutorial's way: a dataset that for each photo, each epoch, decodes, resizes to
 a square with PIL, flips, and converts with scikit-image, in loader workers. Ours: decoded once, then batches of bytes
-from the memory-mapped cache that become Lab where the network is, by PyTorch's operations or by a kernel compiled
-of them; freed memory is kept, as `MainModel` and `pretrain_generator` ask for.
+from the memory-mapped cache that become Lab where the network is, by PyTorch's operations or by a compiled kernel;
+for ours freed memory is kept, as `MainModel` and `pretrain_generator` ask for.
 """
 import os
 import tempfile

@@ -1,7 +1,8 @@
-"""The whole recipe (20 + 20 epochs, 8,000 photos, 256 px): how long it would take, and how much of that is waiting for photos.
+"""The tutorial's recipe (20 + 20 epochs, 8,000 photos, 256 px): how long it would take, and how much of that is loading.
 
-Run as `python benchmarks/recipe.py`. Both parts of the strategy train the ResNet U-Net on photos from the loader, and
-then on a single batch that lies there already, again and again; what the first takes longer is waiting.
+Run as `python benchmarks/recipe.py`. Both parts of the strategy train the ResNet U-Net on some photos from the loader,
+whose cache stands, and then on a single batch that lies there already, again and again. What the first takes longer is
+loading, for which a GPU would have to wait. (The bundled weights come from shorter recipes: notebooks 9 and later.)
 """
 import tempfile
 from pathlib import Path
@@ -57,5 +58,5 @@ if __name__ == "__main__":
             total += fed * EPOCHS * PHOTOS
             rows.append([name, f"{1 / fed:,.1f}", f"{1 / still:,.1f}", f"{1 - still / fed:.1%}", f"{fed * EPOCHS * PHOTOS / 60:,.1f}"])
     print(f"{machine()}; batches of {batch_size} at 256 px\n")
-    table(["", "photos/s", "from memory", "waiting", f"minutes for {EPOCHS} epochs of {PHOTOS:,}"], rows)
+    table(["", "photos/s", "with a batch that is there", "loading", f"minutes for {EPOCHS} epochs of {PHOTOS:,}"], rows)
     print(f"\ntogether {total / 60:,.1f} minutes")

@@ -335,7 +335,7 @@ class LabDataLoader(DataLoader):
         self.device, self.mirror, self.crop = device, dataset.split == 'train', crop
         self.process_index, self.num_processes, self.to_lab = process_index, num_processes, _batch_to_lab
     def compile(self):
-        "From here on make Lab with `torch.compile`, which needs a C++ compiler (on a GPU: Triton) and a few seconds, and pays after some ten thousand photos."
+        "From here on make Lab with `torch.compile`, which needs a C++ compiler (on a GPU: Triton) and some seconds, and pays after ten thousand photos of 256 pixels or more."
         self.to_lab = torch.compile(_lab_of_bytes)
     def __iter__(self):
         for rgb in super().__iter__():

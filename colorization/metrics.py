@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['psnr', 'ssim', 'colorfulness', 'ConstantColor', 'mean_color', 'ImageNetClassifier', 'recognition_rate',
-           'frechet_distance', 'evaluate']
+           'frechet_distance', 'kernel_distance', 'evaluate']
 
 # %% ../nbs/05_metrics.ipynb #a7e2ecc4
 import importlib
@@ -83,10 +83,10 @@ def _efficientnet_lite(number):
 
 # %% ../nbs/05_metrics.ipynb #a7d1f92a
 def _efficientnet_lite0():
-    "The network in three parts, of which the last is its last layer; and the size, mean and spread of the pixels that it wants."
+    "The network without its last layer, that layer, and the size, mean and spread of the pixels that it wants."
     model = _efficientnet_lite(0)
-    early, late = nn.Sequential(model.conv_stem, model.bn1, model.blocks), nn.Sequential(model.conv_head, model.bn2, model.global_pool)
-    return early, late, model.classifier, 224, 127., 128.
+    head, model.classifier = model.classifier, nn.Identity()
+    return model, head, 224, 127., 128.
 
 # %% ../nbs/05_metrics.ipynb #b0fe43b4
 def _inception_v3():
@@ -94,26 +94,24 @@ def _inception_v3():
     from torchvision.models import Inception_V3_Weights, inception_v3
     try: model = inception_v3(weights=Inception_V3_Weights.IMAGENET1K_V1)
     except (OSError, RuntimeError) as error: raise OSError(f"can't get torchvision's Inception weights ({error}); 'efficientnet_lite0' needs no download") from error
-    parts = [part for name, part in model.named_children() if name not in ('AuxLogits', 'fc')]
-    middle = parts.index(model.Mixed_6e) + 1
-    return nn.Sequential(*parts[:middle]), nn.Sequential(*parts[middle:], nn.Flatten()), model.fc, 299, 127.5, 127.5
+    head, model.fc, model.transform_input = model.fc, nn.Identity(), False
+    return model, head, 299, 127.5, 127.5
 
 # %% ../nbs/05_metrics.ipynb #02aeebc9
 class ImageNetClassifier(nn.Module):
-    "A network with ImageNet weights: uint8 sRGB (B, 3, H, W) to logits (B, 1000), the features before them (B, 1280 or 2048), and fewer, earlier ones (B, 320 or 768)."
+    "A network with ImageNet weights: uint8 sRGB (B, 3, H, W) to logits (B, 1000) and the features before them (B, 1280 or 2048)."
     def __init__(self,
         network: str = 'efficientnet_lite0', # or 'inception_v3', torchvision's, a download. Raises OSError if that fails
     ):
         super().__init__()
         networks = dict(efficientnet_lite0=_efficientnet_lite0, inception_v3=_inception_v3)
         if network not in networks: raise ValueError(f"network must be one of {', '.join(networks)}, not {network!r}")
-        self.early, self.late, self.head, self.size, self.mean, self.std = networks[network]()
+        self.model, self.head, self.size, self.mean, self.std = networks[network]()
         self.eval().requires_grad_(False)
     def forward(self, rgb):
         small = F.interpolate(rgb.to(next(self.parameters()).device).float(), (self.size, self.size), mode='bicubic', antialias=True)
-        maps = self.early((small - self.mean) / self.std)
-        features = self.late(maps)
-        return self.head(features), features, maps.mean((2, 3))
+        features = self.model((small - self.mean) / self.std)
+        return self.head(features), features
 
 # %% ../nbs/05_metrics.ipynb #ddaf90c0
 def recognition_rate(
@@ -139,12 +137,22 @@ def frechet_distance(
     metric.update(clouds[:len(features)], real=False)
     return metric.compute().item()
 
+# %% ../nbs/05_metrics.ipynb #5b1480d4
+def kernel_distance(
+    features: torch.Tensor, # (N, D), a network's on painted photos, at least four
+    target_features: torch.Tensor, # (N, D), on their originals
+) -> float: # about 0 for sets of the same kind, perhaps a little below
+    "1,000 times the kernel distance (KID, Bińkowski et al. 2018) of painted photos from the originals of others, in float64."
+    from torchmetrics.image.kid import poly_mmd
+    painted, true = ((f[::2].cpu().double(), f[1::2].cpu().double()) for f in (features, target_features))
+    return 500 * sum(poly_mmd(a[:len(b)], b[:len(a)]).item() for a, b in zip(painted, true[::-1]))
+
 # %% ../nbs/05_metrics.ipynb #21b70936
 @torch.no_grad()
 def evaluate(
     net_G: nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W)
     dataloader, # of {'L', 'ab'} batches: the validation photos
-    classifier: ImageNetClassifier | None = None, # also measure 'recognition_rate', 'frechet_distance' and 'frechet_distance_early' with it
+    classifier: ImageNetClassifier | None = None, # also measure 'recognition_rate', 'frechet_distance' and, of four photos or more, 'kernel_distance' with it
 ) -> dict[str, float]: # 'L1', 'psnr' in dB, 'ssim', 'colorfulness', 'colorfulness_diff' and 'delta_colorfulness'
     "Measure a generator. All but L1 is of 8-bit sRGB; per photo, then the mean, but for `delta_colorfulness` and the three of the classifier."
     was_training, rows, seen, weight = net_G.training, [], [], next(chain(net_G.parameters(), net_G.buffers()), None)
@@ -163,6 +171,6 @@ def evaluate(
     numbers = dict(zip(('L1', 'psnr', 'ssim', 'colorfulness', 'colorfulness_diff'), means))
     numbers['delta_colorfulness'] = abs(numbers['colorfulness'] - M_target)
     if not classifier: return numbers
-    logits, features, early, target_logits, target_features, target_early = map(torch.cat, zip(*seen))
-    return numbers | dict(recognition_rate=recognition_rate(logits, target_logits.argmax(1)),
-                          frechet_distance=frechet_distance(features, target_features), frechet_distance_early=frechet_distance(early, target_early))
+    logits, features, target_logits, target_features = map(torch.cat, zip(*seen))
+    numbers |= dict(recognition_rate=recognition_rate(logits, target_logits.argmax(1)), frechet_distance=frechet_distance(features, target_features))
+    return numbers | (dict(kernel_distance=kernel_distance(features, target_features)) if len(features) >= 4 else {})

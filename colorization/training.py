@@ -433,7 +433,7 @@ def train_model(
     decay_epochs: int = 0, # the last epochs, in which both learning rates fall linearly towards 0
     warmup_epochs: int = 0, # the first epochs, in which only the discriminator learns
     keep_generators: bool = False, # also keep the generator of each epoch, as `epoch_NNN.safetensors`
-    classifier: ImageNetClassifier | None = None, # for two more validation numbers, see `evaluate`
+    classifier: ImageNetClassifier | None = None, # for further validation numbers, see `evaluate`
     accelerator=None, # an `accelerate.Accelerator` whose processes train together, see notebook 17
 ) -> list[dict]: # for each epoch its mean losses, validation numbers and seconds
     "Train, with pictures, validation numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
