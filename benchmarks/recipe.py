@@ -4,57 +4,52 @@ Run as `python benchmarks/recipe.py`. Both parts of the strategy train the ResNe
 whose cache stands, and then on a single batch that lies there already, again and again. What the first takes longer is
 loading, for which a GPU would have to wait. (The bundled weights come from shorter recipes: notebooks 9 and later.)
 """
+import contextlib
+import io
+import statistics
 import tempfile
 from pathlib import Path
 
 import torch
-from common import machine, make_photos, seconds, table
+from common import machine, make_photos, table
 
-EPOCHS, PHOTOS = 20, 8000
-
-
-def alone(device: torch.device):
-    "A function that trains a generator on batches, with L1."
-    from types import SimpleNamespace
-
-    from colorization.pretraining import _pretrain_epoch, _warm_up_and_cosine, adamw
-    from colorization.resnet_unet import ResUnet
-    from colorization.training import _keep_freed_memory, fast_dtype, fast_memory_format
-
-    _keep_freed_memory(device)
-    net_G, dtype = ResUnet().to(device, memory_format=fast_memory_format(device)), fast_dtype(device)
-    opt = adamw(net_G)
-    parts = dict(net_G=net_G, opt=opt, schedule=_warm_up_and_cosine(opt, 10000), scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16))
-    return lambda batches: _pretrain_epoch(batches, torch.nn.L1Loss(), dtype, 1, None, SimpleNamespace(update=lambda: None), None, **parts)
+EPOCHS, PHOTOS, MEASURED = 20, 8000, 5
 
 
-def game(device: torch.device):
-    "A function that trains a generator and a judge on batches, with L1 + GAN."
-    from colorization.resnet_unet import ResUnet
-    from colorization.training import MainModel
+def alone(batches) -> list[dict]:
+    "The history of a pretraining with L1."
+    from colorization.pretraining import adamw, pretrain_generator
+    from colorization.resnet_unet import build_res_unet
 
-    model = MainModel(ResUnet(), device=device)
+    net_G = build_res_unet(weights=None)
+    return pretrain_generator(net_G, [batches] * (1 + MEASURED), adamw(net_G), torch.nn.L1Loss(), 1 + MEASURED, ema_decay=0)
 
-    def train(batches):
-        for batch in batches:
-            model.setup_input(batch)
-            model.optimize()
 
-    return train
+def game(batches) -> list[dict]:
+    "The history of a training with L1 + GAN."
+    from colorization.resnet_unet import build_res_unet
+    from colorization.training import MainModel, train_model
+
+    return train_model(MainModel(build_res_unet(weights=None)), batches, 1 + MEASURED, 0)
+
+
+def epoch_seconds(train, batches) -> float:
+    "The median time of an epoch, after one to warm up."
+    with contextlib.redirect_stdout(io.StringIO()):
+        return statistics.median(row["seconds"] for row in train(batches)[1:])
 
 
 if __name__ == "__main__":
     from colorization.data import make_dataloaders, pick_device
 
-    device = pick_device()
-    batch_size, count = (64, 2048) if device.type == "cuda" else (16, 128)
+    batch_size, count = (64, 2048) if pick_device().type == "cuda" else (16, 128)
     rows, total = [], 0
     with tempfile.TemporaryDirectory() as folder:
         paths = make_photos(Path(folder) / "photos", count, 352, 264)
-        dl = make_dataloaders(batch_size, paths=paths, split="train", cache_dir=Path(folder) / "cache", device=device)
+        dl = make_dataloaders(batch_size, paths=paths, split="train", cache_dir=Path(folder) / "cache")
         there = [next(iter(dl))] * len(dl)
-        for name, train in (("L1", alone(device)), ("L1 + GAN", game(device))):
-            fed, still = (seconds(lambda: train(batches), 5) / count for batches in (dl, there))
+        for name, train in (("L1", alone), ("L1 + GAN", game)):
+            fed, still = (epoch_seconds(train, batches) / count for batches in (dl, there))
             total += fed * EPOCHS * PHOTOS
             rows.append([name, f"{1 / fed:,.1f}", f"{1 / still:,.1f}", f"{1 - still / fed:.1%}", f"{fed * EPOCHS * PHOTOS / 60:,.1f}"])
     print(f"{machine()}; batches of {batch_size} at 256 px\n")

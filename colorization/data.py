@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageOps
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, default_convert
 from tqdm import tqdm
 
-from .lab import rgb_to_lab, _D65_WHITE, _LIGHT_OF_BYTES, _XYZ_FROM_RGB
+from .lab import rgb_to_lab, _D65_WHITE, _XYZ_FROM_RGB, _light, _root
 
 # %% ../nbs/01_data.ipynb #22aeb1cd
 _INSIDE = dict(
@@ -321,10 +321,8 @@ def _cube_root(t):
 # %% ../nbs/01_data.ipynb #ff5382d0
 def _lab_of_bytes(rgb):
     "`rgb_to_lab` of uint8 (B, 3, H, W), to be compiled."
-    toe = (6 / 29) ** 3
-    def root(t): return _cube_root(t.clamp(min=toe)) + (t.clamp(max=toe) - toe) * (841 / 108)
-    r, g, b = _LIGHT_OF_BYTES.to(rgb.device)[rgb.int()].unbind(1)
-    x, y, z = (root(r * (row[0] / white) + g * (row[1] / white) + b * (row[2] / white)) for row, white in zip(_XYZ_FROM_RGB, _D65_WHITE))
+    r, g, b = _light(rgb).unbind(1)
+    x, y, z = (_root(r * (row[0] / white) + g * (row[1] / white) + b * (row[2] / white), _cube_root) for row, white in zip(_XYZ_FROM_RGB, _D65_WHITE))
     return y[:, None] * (116 / 50) - 66 / 50, torch.stack([(x - y) * (500 / 110), (y - z) * (200 / 110)], 1)
 
 # %% ../nbs/01_data.ipynb #793d7ab9
