@@ -13,9 +13,11 @@ from common import machine, table
 SIZES = {16: (1e-3,), 64: (2e-3,), 256: (1e-3, 4e-3)}
 
 if __name__ == "__main__":
-    from colorization.data import make_dataloaders, pick_device, train_val_photos
-    from colorization.pretraining import adamw, pretrain_generator
-    from colorization.resnet_unet import build_res_unet
+    from colorization.device import pick_device
+    from colorization.data.photos import train_val_photos
+    from colorization.data.cache import make_dataloaders
+    from colorization.models.resnet_unet import build_res_unet
+    from colorization.trainer import adamw, pretrain_generator
 
     device = pick_device()
     size, epochs = (256, 10) if device.type == "cuda" else (64, 4)

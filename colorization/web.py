@@ -13,10 +13,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from .colorize import Colorizer, open_photo
-from .command import _result_names, _save
-from .training import load_generator, read_header
+from .images import open_photo, save_photo
+from .models.registry import load_generator, read_header
+from .colorize import Colorizer
 from .weights import DEFAULT_WEIGHTS, WEIGHTS, weights_file
+from .command import result_names
 
 # %% ../nbs/18_web.ipynb #1aa1ac47
 MAX_MEGAPIXELS, MAX_UPLOAD, MAX_PHOTOS = 100, 60_000_000, 100 # pixels in millions, bytes, photos at a time
@@ -33,10 +34,10 @@ def _check_pixels(path):
 def _paint(path, folder, colorizer, taken):
     "Colorize a photo into `folder`; returns the result and small copies of before and after."
     _check_pixels(path)
-    result = next(name for name in _result_names(path, folder) if name not in taken)
+    result = next(name for name in result_names(path, folder) if name not in taken)
     taken.add(result)
     colored = colorizer.colorize(path)
-    _save(colored, result, path)
+    save_photo(colored, result, path)
     views = []
     for name, image in ('before', open_photo(path)[0]), ('after', open_photo(colored)[0]):
         image.thumbnail((1600, 1600))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 import colorization
-from .data import atomic_write, cache_folder, remove_unfinished
+from .files import atomic_write, cache_folder, remove_unfinished
 
 @dataclass(frozen=True)
 class Weights:

@@ -7,7 +7,7 @@ import nbformat
 
 from render import COLAB, cfg, root
 
-needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "19_old_photos", "20_projected", "21_efficient_unet", "24_attention", "25_classification", "26_residual", "28_small", "29_recognition", "30_ablation", "31_photo_by_photo", "32_multi_scale", "33_views"}
+needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "19_old_photos", "20_projected", "24_attention", "25_classification", "26_residual", "28_small"}
 
 
 def faults(path: Path) -> list[str]:

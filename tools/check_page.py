@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from playwright.sync_api import TimeoutError, sync_playwright
 
-from colorization.data import black_and_white_photos, sample_photos
 from colorization.lab import rgb_to_lab
+from colorization.data.photos import black_and_white_photos, sample_photos
 from colorization.web import open_page
 
 shots = Path(sys.argv[1]) if len(sys.argv) > 1 else None

@@ -1,0 +1,3 @@
+"Photos: found, split, cleaned, decoded once, degraded, packed."
+from .photos import *
+from .cache import *
