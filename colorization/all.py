@@ -19,6 +19,9 @@ from .models.registry import *
 from .models.unet import *
 from .models.resnet_unet import *
 from .models.multi_scale import *
+from .models.lite_unet import *
+from .models.lite_unet import *
+from .models.lite_unet import *
 from .models.discriminators import *
 from .models.backbones import *
 from .upsample import *
