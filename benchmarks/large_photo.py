@@ -41,7 +41,7 @@ def at_once(colorizer, path):
 way, path, out = globals()[sys.argv[1]], sys.argv[2], sys.argv[3]
 if way is whole: plain_blocks()
 if way is not ours: colorize.fast_dtype = lambda device: None # float32
-colorizer, times = Colorizer.from_pretrained('resnet_unet_projected' if way is whole else DEFAULT_WEIGHTS, device='cpu'), [] # whole: one look
+colorizer, times = Colorizer.from_pretrained('resnet_unet' if way is whole else DEFAULT_WEIGHTS, device='cpu'), [] # whole: one look
 if way is whole: colorizer.net_G.to(memory_format=torch.contiguous_format)
 for _ in range(1 if way is whole else 4):
     began = time.perf_counter()

@@ -22,12 +22,15 @@ from .models.multi_scale import *
 from .models.lite_unet import *
 from .models.lite_unet import *
 from .models.lite_unet import *
+from .models.lite_unet import *
+from .models.lite_unet import *
 from .models.discriminators import *
 from .models.backbones import *
 from .upsample import *
 from .losses import *
 from .metrics import *
 from .trainer import *
+from .recipe import *
 from .train import *
 from .weights import *
 from .colorize import *

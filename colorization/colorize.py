@@ -77,8 +77,10 @@ def predict_ab(self: Colorizer,
     "The generator's colours for small copies of any shape, times `saturation`."
     h, w = L.shape[-2:]
     padded = F.pad(L, (0, -w % self.net_G.multiple, 0, -h % self.net_G.multiple), mode='reflect')
-    dtype = fast_dtype(device := next(self.net_G.parameters()).device)
-    with torch.autocast(device.type, dtype, enabled=dtype is not None): ab = self.net_G(padded.to(device))
+    device = next(self.net_G.parameters()).device
+    dtype = None if getattr(self.net_G, 'float32', False) else fast_dtype(device)
+    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+        ab = self.net_G(padded.to(device))
     return ab[..., :h, :w].float() * self.saturation
 
 # %% ../nbs/11_colorize.ipynb #279eaf8e

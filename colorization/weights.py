@@ -25,13 +25,11 @@ class Weights:
 
 # %% ../nbs/12_weights.ipynb #6e582b62
 WEIGHTS = dict(
-    resnet_unet_views=Weights(28687284, '3f8ed95fceb661a7e42cbf711068f45e3502b3441d0080582d7d9404f07b99f0'),
-    resnet_unet_multi_scale=Weights(28687260, '976309278954b9f94ebf3e66f2269f0ff744669acd3a06de53647d4232334064'),
-    resnet_unet_projected=Weights(28686156, '85907bf98ede197e3b9aa9c431ae9fb6f1d419264dc5af1d1ae390af78ef92e2'),
+    lite_unet=Weights(13028648, '819e7cc9bf33d9ecee20b680507035deb59d73d6de954f0ea1290b2cdf6f5ea7'),
     resnet_unet=Weights(28686372, 'e203eb18dba79b84e6ed7af582199ddb08e3f26ab921911d3fffe4c1f84ff4fa'),
     resnet_unet_l1=Weights(28686108, 'd8779f2d30c2caeec1785c6b6e9179831d4e7ca0183b36fe172d94324d513167'),
     baseline=Weights(6822052, '4d4648bfc76d22019dfe3aa818da6a8ea72b069ca7b1c4035f40ec2c8ba950d1'))
-DEFAULT_WEIGHTS = 'resnet_unet_views' # the ones inside the wheel
+DEFAULT_WEIGHTS = 'lite_unet' # the ones inside the wheel
 
 # %% ../nbs/12_weights.ipynb #a32229a0
 def _bundled(name): return Path(colorization.__file__).parent/'weights'/f'{name}.safetensors'

@@ -117,13 +117,15 @@ class LabDataLoader(DataLoader):
         device: torch.device,
         mirror: bool = False, # mirror half of the photos
         crop: int | None = None, # cut each batch to crop x crop pixels, at a random place
+        augment: Callable[[torch.Tensor], torch.Tensor] | None = None, # of the bytes of a batch, on `device`
         transform: Callable[[dict], dict] | None = None, # of each batch, for example `degrade_some`
         process_index: int = 0, # which of several processes that train together this is
         num_processes: int = 1,
         **kwargs, # for `DataLoader`
     ):
         super().__init__(photos, collate_fn=_as_batch, **kwargs)
-        self.device, self.mirror, self.crop, self.transform = device, mirror, crop, transform
+        self.device, self.mirror, self.crop = device, mirror, crop
+        self.augment, self.transform = augment, transform
         self.process_index, self.num_processes, self.to_lab = process_index, num_processes, _batch_to_lab
     def compile(self):
         "From here on make Lab with `torch.compile`: needs a C++ compiler, or Triton; pays after ten thousand photos."
@@ -137,6 +139,8 @@ class LabDataLoader(DataLoader):
             if self.mirror:
                 for i in self._mirrored(len(rgb)):
                     rgb[i] = rgb[i].flip(-1)
+            if self.augment:
+                rgb = self.augment(rgb)
             batch = dict(zip(('L', 'ab'), self.to_lab(rgb)))
             yield self.transform(batch) if self.transform else batch
     def _mirrored(self, n):
@@ -151,6 +155,7 @@ def make_dataloaders(
     pin_memory: bool = True, # page-locked memory, for faster copies to a CUDA device
     device: str | torch.device = 'auto', # where batches are made, see `pick_device`
     crop: int | None = None, # see `LabDataLoader`
+    augment: Callable[[torch.Tensor], torch.Tensor] | None = None, # see `LabDataLoader`
     transform: Callable[[dict], dict] | None = None, # see `LabDataLoader`
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
     **kwargs, # for `ColorizationDataset`: `paths`, `split`, `size`, `cache_dir`
@@ -162,7 +167,8 @@ def make_dataloaders(
         raise ValueError(f"can't cut {crop} pixels out of photos of {dataset.size}")
     device = accelerator.device if accelerator else pick_device(device)
     training = dataset.split == 'train'
-    settings = dict(mirror=training, crop=crop, transform=transform, pin_memory=pin_memory and device.type == 'cuda')
+    settings = dict(mirror=training, crop=crop, augment=augment, transform=transform)
+    settings['pin_memory'] = pin_memory and device.type == 'cuda'
     if not accelerator:
         return LabDataLoader(dataset.photos, device, batch_size=batch_size, shuffle=training, **settings)
     from accelerate.data_loader import BatchSamplerShard

@@ -56,7 +56,7 @@ class InvertedResidual(nn.Module):
     def forward(self, x):
         return x + self.layers(x) if self.shortcut else self.layers(x)
 
-# %% ../../nbs/21_lite_unet.ipynb #56eda3da
+# %% ../../nbs/21_lite_unet.ipynb #bb11bb60
 class LiteEncoder(nn.Module):
     "EfficientNet-Lite2 (Liu 2020) without its head: L (B, 1, H, W) to its maps at 1/4, 1/8, 1/16 and 1/32 of H and W."
     stages = ( # blocks, kernel, stride, expansion, channels
@@ -74,6 +74,19 @@ class LiteEncoder(nn.Module):
                 input_c = output_c
             stages.append(nn.Sequential(*blocks))
         self.blocks = nn.ModuleList(stages)
+        self.fixed = []
+    def fix(self, stages: int):
+        "Keep the stem and so many of the seven stages as they are, in training too; 0: train everything."
+        self.requires_grad_(True)
+        self.fixed = [self.stem, *self.blocks[:stages]] if stages else []
+        for part in self.fixed:
+            part.requires_grad_(False)
+        self.train(self.training)
+    def train(self, mode: bool = True):
+        super().train(mode)
+        for part in self.fixed:
+            part.eval()
+        return self
     def forward(self, L):
         x, maps = self.stem(F.pad(L, (0, 1, 0, 1))), []
         for i, stage in enumerate(self.blocks):
@@ -194,10 +207,11 @@ class UpStep(nn.Module):
         enlarged = F.interpolate(self.reduce(deep), scale_factor=2, mode='bilinear')
         return self.mix(enlarged + self.skip(skip))
 
-# %% ../../nbs/21_lite_unet.ipynb #66c13508
+# %% ../../nbs/21_lite_unet.ipynb #2cb4c301
 @register
 class LiteUnet(nn.Module):
     "L (B, 1, H, W) to logits (B, K, H/4, W/4) in training, to ab (B, 2, H, W) in use; H and W multiples of 32."
+    float32 = True # in use: 16 bits would move colours visibly, for a fifth of the time
     def __init__(self,
         temperature: float = 0.5, # see `annealed_colors`
         rebalance: float = 0.0, # see `annealed_colors`
