@@ -7,7 +7,7 @@ import nbformat
 
 from render import COLAB, cfg, root
 
-needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "19_old_photos", "20_projected", "24_attention", "25_classification", "26_residual", "28_small"}
+needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "19_old_photos", "20_projected", "24_attention", "25_classification", "26_residual", "28_small", "29_recipe"}
 
 
 def faults(path: Path) -> list[str]:
