@@ -1,8 +1,8 @@
 """A 12-megapixel JPEG, from file to file: time and peak memory of three ways.
 
 Run as `python benchmarks/large_photo.py`. The photo is one of scikit-image's, enlarged. "Whole": the network sees all of
-its pixels, in contiguous memory, with maps doubled and joined. "At once": the network sees a small copy, its colours
-are enlarged bilinearly, and all of the photo becomes floating-point Lab at once. Both in float32. "Ours": a small copy
+its pixels, in contiguous memory, with maps doubled and joined. "At once": the network sees a network input, its colours
+are enlarged bilinearly, and all of the photo becomes floating-point Lab at once. Both in float32. "Ours": a network input
 too, in the number type that is fast, guided upsampling, in strips.
 """
 import statistics

@@ -24,6 +24,7 @@ from .models.lite_unet import *
 from .models.lite_unet import *
 from .models.lite_unet import *
 from .models.lite_unet import *
+from .models.lite_unet import *
 from .models.discriminators import *
 from .models.backbones import *
 from .upsample import *

@@ -24,7 +24,7 @@ from .weights import DEFAULT_WEIGHTS, weights_file
 
 # %% ../nbs/11_colorize.ipynb #efc820c5
 def _network_size(width, height, size):
-    "The size of the small copy: short side `size`, long side at most four times that."
+    "The size of the network input: short side `size`, long side at most four times that."
     scale = size / min(width, height)
     return tuple(min(round(side * scale), 4 * size) for side in (width, height))
 
@@ -33,7 +33,7 @@ def small_lightness(
     image: Image.Image, # RGB
     size: int, # short side of the copy, in pixels
 ) -> torch.Tensor: # (1, 1, h, w) in [-1, 1]
-    "L of a small copy: what the network sees."
+    "L of a network input: the network's input."
     small = image.resize(_network_size(*image.size, size), Image.Resampling.BICUBIC, reducing_gap=3)
     return rgb_to_L(_to_tensor(small))
 
@@ -44,7 +44,7 @@ class Colorizer:
     "Puts colour into photos with a trained generator."
     def __init__(self,
         net_G: torch.nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W), in `eval()` mode, as `load_generator` returns it
-        size: int | None = None, # short side of what the network sees, in pixels; a multiple of `net_G.multiple`; default: `net_G.size`, see `load_generator`
+        size: int | None = None, # short side of the network's input, in pixels; a multiple of `net_G.multiple`; default: `net_G.size`, see `load_generator`
         saturation: float = 1.0, # factor on the colours, from 0 (grey) to 10; 2 is twice as strong, where sRGB has such colours
     ):
         size = getattr(net_G, 'size', 256) if size is None else size
@@ -74,7 +74,7 @@ def from_pretrained(cls: Colorizer,
 def predict_ab(self: Colorizer,
     L: torch.Tensor, # (B, 1, h, w) in [-1, 1], h and w at least `size`
 ) -> torch.Tensor: # (B, 2, h, w), on the network's device
-    "The generator's colours for small copies of any shape, times `saturation`."
+    "The generator's colours for network inputs of any shape, times `saturation`."
     h, w = L.shape[-2:]
     padded = F.pad(L, (0, -w % self.net_G.multiple, 0, -h % self.net_G.multiple), mode='reflect')
     device = next(self.net_G.parameters()).device
@@ -101,12 +101,12 @@ class SmallCopy(torch.nn.Module):
 # %% ../nbs/11_colorize.ipynb #367719e3
 @patch
 @torch.no_grad()
-def paint(self: Colorizer,
+def render(self: Colorizer,
     image: Image.Image, # RGB; only its lightness is used
-    small_L: torch.Tensor, # (1, 1, h, w): lightness of its small copy
-    small_ab: torch.Tensor, # (1, 2, h, w): the small copy's colours
+    small_L: torch.Tensor, # (1, 1, h, w): lightness of its network input
+    small_ab: torch.Tensor, # (1, 2, h, w): the network input's colours
 ) -> Image.Image: # RGB, of the image's size
-    "The image's lightness with the small copy's colours, enlarged by `guided_upsample`."
+    "The image's lightness with the network input's colours, enlarged by `guided_upsample`."
     result, rows = Image.new('RGB', image.size), max(1, 200_000 // image.width)
     small_L = small_L.to(small_ab.device)
     slope = color_slope(small_L, small_ab)
@@ -132,7 +132,7 @@ def colorize_batch(self: Colorizer,
     for batch in (indices[k:k + batch_size] for indices in alike.values() for k in range(0, len(indices), batch_size)):
         for i, ab in zip(batch, self.predict_ab(torch.cat([small[i] for i in batch]))):
             image, alpha, icc = opened[i]
-            results[i] = from_srgb(self.paint(image, small[i], ab[None]), icc)
+            results[i] = from_srgb(self.render(image, small[i], ab[None]), icc)
             if alpha: results[i].putalpha(alpha)
     return [results[i] for i in range(len(opened))]
 

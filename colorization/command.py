@@ -35,7 +35,7 @@ def _parser():
     option('--out', type=_path, default=Path('colorized'), metavar='DIR', help="folder for the results (default: %(default)s)")
     option('--weights', default=DEFAULT_WEIGHTS, metavar='NAME_OR_FILE', help=f"{', '.join(WEIGHTS)}, or a file (default: %(default)s)")
     option('--device', default='auto', help="auto, cpu, cuda or mps (default: %(default)s)")
-    option('--size', type=int, metavar='N', help="short side of what the network sees; the result has the photo's own size (default: what the weights ask for)")
+    option('--size', type=int, metavar='N', help="short side of the network's input; the result has the photo's own size (default: what the weights ask for)")
     option('--saturation', type=float, default=1.0, metavar='X', help="colours X times as strong (default: %(default)s)")
     option('--recursive', action='store_true', help="search folders with all of their subfolders")
     option('--overwrite', action='store_true', help="make results again that exist already")

@@ -105,7 +105,7 @@ class ConstantColor(nn.Module):
 def mean_color(
     dataloader, # of {'L', 'ab'} batches: the *training* photos
 ) -> ConstantColor:
-    "The generator that paints every pixel in the mean ab of all photos in `dataloader`."
+    "The generator that predicts every pixel in the mean ab of all photos in `dataloader`."
     total, count = 0, 0
     for batch in dataloader:
         total, count = total + batch['ab'].mean((2, 3)).sum(0), count + len(batch['ab'])
@@ -146,7 +146,7 @@ class ImageNetClassifier(nn.Module):
 
 # %% ../nbs/05_metrics.ipynb #ddaf90c0
 def recognition_rate(
-    logits: torch.Tensor, # (N, classes), a classifier's on painted photos
+    logits: torch.Tensor, # (N, classes), a classifier's on predicted photos
     labels: torch.Tensor, # (N,), the right classes; or its first guesses on the originals
 ) -> float: # from 0 to 1
     "How often a classifier's first guess is the right one (the recognition test of Zhang et al. 2016)."
@@ -154,7 +154,7 @@ def recognition_rate(
 
 # %% ../nbs/05_metrics.ipynb #799e5ccc
 def frechet_distance(
-    features: torch.Tensor, # (N, D), a network's on painted photos, at least two
+    features: torch.Tensor, # (N, D), a network's on predicted photos, at least two
     target_features: torch.Tensor, # (M, D), on true ones, at least two
 ) -> float:
     "The squared Fréchet distance of two sets of features, taken as Gaussians (Heusel et al. 2017), in float64."
@@ -170,13 +170,13 @@ def frechet_distance(
 
 # %% ../nbs/05_metrics.ipynb #5b1480d4
 def kernel_distance(
-    features: torch.Tensor, # (N, D), a network's on painted photos, at least four
+    features: torch.Tensor, # (N, D), a network's on predicted photos, at least four
     target_features: torch.Tensor, # (N, D), on their originals
 ) -> float: # about 0 for sets of the same kind, perhaps a little below
-    "1,000 times the kernel distance (KID, Bińkowski et al. 2018) of painted photos from the originals of others, in float64."
+    "1,000 times the kernel distance (KID, Bińkowski et al. 2018) of predicted photos from the originals of others, in float64."
     from torchmetrics.image.kid import poly_mmd
-    painted, true = ((f[::2].cpu().double(), f[1::2].cpu().double()) for f in (features, target_features))
-    return 500 * sum(poly_mmd(a[:len(b)], b[:len(a)]).item() for a, b in zip(painted, true[::-1]))
+    predicted, true = ((f[::2].cpu().double(), f[1::2].cpu().double()) for f in (features, target_features))
+    return 500 * sum(poly_mmd(a[:len(b)], b[:len(a)]).item() for a, b in zip(predicted, true[::-1]))
 
 # %% ../nbs/05_metrics.ipynb #f075e390
 def _of_each_photo(ab, target_ab, rgb, target):

@@ -149,7 +149,7 @@ def _dtype(name, accelerator):
 
 # %% ../nbs/17_train.ipynb #b1a4c6e8
 def _play(accelerator, net_G, train_dl, val_dl, folder, epochs, **settings):
-    "The game of a pretrained generator; returns its history, and the file of the epoch with the smallest Fréchet distance."
+    "Adversarial training of a pretrained generator; returns its history, and the file of the epoch with the smallest Fréchet distance."
     net_D = init_model(PatchDiscriminator(3), accelerator.device)
     model = MainModel(net_G, net_D=net_D, device=accelerator.device, ema_decay=0.999, **settings)
     model.opt_G, model.opt_D = distribute(accelerator, model.net_G, model.opt_G), distribute(accelerator, model.net_D, model.opt_D)
@@ -167,10 +167,10 @@ def _finish(source, history, out):
 
 # %% ../nbs/17_train.ipynb #ff97f479
 def _check_game(out, epochs):
-    "Raise ValueError if the game in `out` began after another pretraining than one of so many epochs."
+    "Raise ValueError if adversarial training in `out` began after another pretraining than one of so many epochs."
     pretrained = out/'pretraining/generator.safetensors'
     if (out/'gan/training_state.pt').exists() and pretrained.exists() and (before := read_header(pretrained)['metrics']['epoch']) != epochs:
-        raise ValueError(f"the game in {out/'gan'} began after {before} epochs of pretraining, not {epochs}; choose another --out, or move that folder away")
+        raise ValueError(f"adversarial training in {out/'gan'} began after {before} epochs of pretraining, not {epochs}; choose another --out, or move that folder away")
 
 # %% ../nbs/17_train.ipynb #a346e782
 def train(
@@ -180,17 +180,17 @@ def train(
     watch: int = 250, # validation photos that are measured after each epoch
     encoder: str = 'imagenet', # torchvision's weights; or a ResNet18's file; or random
     pretrain: str = '4x64,10x128,1x256', # epochs x pixels, alone with the photos
-    gan_epochs: int = 8, # with a judge, who has one more to itself before; 0: no judge
+    gan_epochs: int = 8, # with a discriminator, who has one more to itself before; 0: no discriminator
     gan_size: int = 128, # pixels
     batch_size: int = 16, # photos of a batch, of all processes together
     accumulate: int = 1, # batches of a step
     lr: float = 1e-3, # highest learning rate of the pretraining
-    lr_gan: float = 1e-4, # learning rate of the generator in the game
+    lr_gan: float = 1e-4, # learning rate of the generator in adversarial training
     seed: int = 0, # of all random numbers
     dtype: str = 'auto', # of the arithmetic: auto, float32, bfloat16 or float16
     compile: bool = False, # let torch.compile fuse the generator and the conversion to Lab
 ) -> Path: # the generator's file in `out`, in half precision, for `colorize --weights`
-    "Train a colorizer: pretraining, then the game; with several processes under `accelerate launch`. Raises OSError, ValueError or FloatingPointError."
+    "Train a colorizer: pretraining, then adversarial training; with several processes under `accelerate launch`. Raises OSError, ValueError or FloatingPointError."
     from accelerate import Accelerator
     from accelerate.utils import set_seed
     sizes = _sizes(pretrain)
@@ -204,7 +204,7 @@ def train(
     if compile:
         for loader in loaders.values(): loader.compile()
     val_dl = _validation_loader(val_paths, watch, max(loaders), accelerator)
-    if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of the game is chosen by the Fréchet distance, which takes at least two validation photos")
+    if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of adversarial training is chosen by the Fréchet distance, which takes at least two validation photos")
     net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
     chosen, game = out/'pretraining/generator.safetensors', []
     if gan_epochs: game, chosen = _play(accelerator, net_G, loaders[gan_size], val_dl, out/'gan', gan_epochs, lr_G=lr_gan, dtype=number_type)

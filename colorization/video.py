@@ -28,7 +28,7 @@ class ColorMemory:
         if not 0 <= memory < 1: raise ValueError(f"memory must be at least 0 and below 1, not {memory}")
         self.memory, self.tolerance, self.cut, self.L, self.ab = memory, tolerance, cut, None, None
     def __call__(self,
-        L: torch.Tensor, # (1, 1, h, w): lightness of a small copy of the next frame
+        L: torch.Tensor, # (1, 1, h, w): lightness of a network input of the next frame
         ab: torch.Tensor, # (1, 2, h, w): its predicted colours
     ) -> torch.Tensor: # (1, 2, h, w)
         "Colours for the next frame."
@@ -62,7 +62,7 @@ def colorize_frame(self: Colorizer,
     pixels = np.rot90(frame.to_ndarray(format='rgb24', width=width, height=height), frame.rotation // 90)
     image = Image.fromarray(np.ascontiguousarray(pixels))
     L = small_lightness(image, self.size)
-    colored = av.VideoFrame.from_ndarray(np.array(self.paint(image, L, memory(L, self.predict_ab(L)))), format='rgb24')
+    colored = av.VideoFrame.from_ndarray(np.array(self.render(image, L, memory(L, self.predict_ab(L)))), format='rgb24')
     colored.time_base = frame.time_base
     return colored
 

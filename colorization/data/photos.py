@@ -128,7 +128,7 @@ class BadPhoto(ValueError):
 
 # %% ../../nbs/01_data.ipynb #591b9f4a
 def _mean_chroma(image):
-    "Mean distance from grey, in units of a* and b*, of a small copy of a PIL image."
+    "Mean distance from grey, in units of a* and b*, of a network input of a PIL image."
     small = torch.from_numpy(np.array(image.resize((64, 64), Image.Resampling.BOX)))
     return rgb_to_lab(small.permute(2, 0, 1))[1].norm(dim=0).mean().item() * 110
 

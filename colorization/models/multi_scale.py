@@ -18,7 +18,7 @@ from ..upsample import guided_upsample
 # %% ../../nbs/A8_multi_scale.ipynb #54913be5
 @register
 class MultiScale(nn.Module):
-    "A `ResUnet` that looks at L in several sizes, and paints the mean of what it sees: (B, 1, H, W) to (B, 2, H, W) in [-1, 1], H and W multiples of 32."
+    "A `ResUnet` that looks at L in several sizes, and predicts the mean of what it sees: (B, 1, H, W) to (B, 2, H, W) in [-1, 1], H and W multiples of 32."
     multiple = 32
     def __init__(self,
         sizes: tuple[int, ...] = (256, 160), # short sides in pixels, the first being that of L; the others follow where L is larger or smaller
