@@ -23,6 +23,7 @@ from .models.unet import init_model
 from .models.resnet_unet import build_res_unet
 from .models.discriminators import PatchDiscriminator
 from .metrics import ImageNetClassifier
+from .recipe import train_default
 from .trainer import MainModel, adamw, keep_generators, pretrain_generator, train_model
 
 # %% ../nbs/17_train.ipynb #5fb31cb1
@@ -172,43 +173,66 @@ def _check_game(out, epochs):
     if (out/'gan/training_state.pt').exists() and pretrained.exists() and (before := read_header(pretrained)['metrics']['epoch']) != epochs:
         raise ValueError(f"adversarial training in {out/'gan'} began after {before} epochs of pretraining, not {epochs}; choose another --out, or move that folder away")
 
+# %% ../nbs/17_train.ipynb #350c4157
+def _train_default(photos, valid, out, watch, dtype, accelerator):
+    "Train by the recipe of the default weights."
+    if accelerator.num_processes > 1:
+        raise ValueError("the default recipe takes one process; --recipe tutorial takes several")
+    paths, val_paths = _photos(photos, valid)
+    if paths is None:
+        raise ValueError(f"{photos} holds shards; the default recipe takes a folder of photos")
+    return train_default(paths, val_paths, out, watch=watch, device=accelerator.device, dtype=dtype)
+
 # %% ../nbs/17_train.ipynb #a346e782
 def train(
-    photos: str, # a folder of photos, perhaps with train and val in it; or of shards, see `python -m colorization.shards`
+    photos: str, # a folder of photos, perhaps with train and val in it; or of shards, see `python -m colorization.data.shards`
     out: str = 'training', # folder for checkpoints and the result; a run that was stopped continues from there
+    recipe: str = 'default', # default: that of the default weights; tutorial: a ResNet U-Net, L1, then L1 + GAN
     valid: str = '', # a folder of validation photos; default: photos/val, or a fifth of the photos
     watch: int = 250, # validation photos that are measured after each epoch
-    encoder: str = 'imagenet', # torchvision's weights; or a ResNet18's file; or random
-    pretrain: str = '4x64,10x128,1x256', # epochs x pixels, alone with the photos
-    gan_epochs: int = 8, # with a discriminator, who has one more to itself before; 0: no discriminator
-    gan_size: int = 128, # pixels
-    batch_size: int = 16, # photos of a batch, of all processes together
-    accumulate: int = 1, # batches of a step
-    lr: float = 1e-3, # highest learning rate of the pretraining
-    lr_gan: float = 1e-4, # learning rate of the generator in adversarial training
     seed: int = 0, # of all random numbers
     dtype: str = 'auto', # of the arithmetic: auto, float32, bfloat16 or float16
-    compile: bool = False, # let torch.compile fuse the generator and the conversion to Lab
+    encoder: str = 'imagenet', # tutorial: torchvision's weights; or a ResNet18's file; or random
+    pretrain: str = '4x64,10x128,1x256', # tutorial: epochs x pixels, without a discriminator
+    gan_epochs: int = 8, # tutorial: with one, which has one more to itself before; 0: none
+    gan_size: int = 128, # tutorial: pixels
+    batch_size: int = 16, # tutorial: photos of a batch, of all processes together
+    accumulate: int = 1, # tutorial: batches of a step
+    lr: float = 1e-3, # tutorial: highest learning rate of the pretraining
+    lr_gan: float = 1e-4, # tutorial: learning rate of the generator in adversarial training
+    compile: bool = False, # tutorial: let torch.compile fuse the generator and the conversion to Lab
 ) -> Path: # the generator's file in `out`, in half precision, for `colorize --weights`
-    "Train a colorizer: pretraining, then adversarial training; with several processes under `accelerate launch`. Raises OSError, ValueError or FloatingPointError."
+    "Train a colorizer. Raises OSError, ValueError or FloatingPointError. Several processes: `accelerate launch`, tutorial."
     from accelerate import Accelerator
     from accelerate.utils import set_seed
+    if recipe not in ('default', 'tutorial'):
+        raise ValueError(f"recipe must be default or tutorial, not {recipe!r}")
     sizes = _sizes(pretrain)
-    if accumulate < 1 or gan_epochs < 0 or not (sizes or gan_epochs): raise ValueError("accumulate must be at least 1, and of pretrain and gan_epochs one must ask for an epoch")
+    if accumulate < 1 or gan_epochs < 0 or not (sizes or gan_epochs):
+        raise ValueError("accumulate must be at least 1, and of pretrain and gan_epochs one must ask for an epoch")
     accelerator, out = Accelerator(gradient_accumulation_steps=accumulate), Path(out)
     number_type = _dtype(dtype, accelerator)
-    _check_game(out, len(sizes))
     set_seed(seed)
+    if recipe == 'default':
+        return _train_default(photos, valid, out, watch, number_type, accelerator)
+    _check_game(out, len(sizes))
     paths, val_paths = _photos(photos, valid)
-    loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in {*sizes, *([gan_size] if gan_epochs else [])}}
+    needed = {*sizes, *([gan_size] if gan_epochs else [])}
+    loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in needed}
     if compile:
-        for loader in loaders.values(): loader.compile()
+        for loader in loaders.values():
+            loader.compile()
     val_dl = _validation_loader(val_paths, watch, max(loaders), accelerator)
-    if gan_epochs and len(val_dl.dataset) < 2: raise ValueError("the epoch of adversarial training is chosen by the Fréchet distance, which takes at least two validation photos")
-    net_G, history = _pretrain(accelerator, encoder, [loaders[size] for size in sizes], val_dl, out/'pretraining', lr, number_type, compile)
+    if gan_epochs and len(val_dl.dataset) < 2:
+        raise ValueError("the epoch is chosen by the Fréchet distance, which takes at least two validation photos")
+    train_dl = [loaders[size] for size in sizes]
+    net_G, history = _pretrain(accelerator, encoder, train_dl, val_dl, out/'pretraining', lr, number_type, compile)
     chosen, game = out/'pretraining/generator.safetensors', []
-    if gan_epochs: game, chosen = _play(accelerator, net_G, loaders[gan_size], val_dl, out/'gan', gan_epochs, lr_G=lr_gan, dtype=number_type)
-    if accelerator.is_main_process: _finish(chosen, history + game, out)
+    if gan_epochs:
+        settings = dict(lr_G=lr_gan, dtype=number_type)
+        game, chosen = _play(accelerator, net_G, loaders[gan_size], val_dl, out/'gan', gan_epochs, **settings)
+    if accelerator.is_main_process:
+        _finish(chosen, history + game, out)
     accelerator.end_training()
     return out/'generator.safetensors'
 

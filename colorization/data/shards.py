@@ -100,7 +100,7 @@ def shards_command(
 def _shards(folder, readers):
     "The files of the shards in `folder`, enough for so many readers, and how many photos they hold."
     index_file = _no_address(folder)/'shards.json'
-    if not index_file.exists(): raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.shards PHOTOS {folder}")
+    if not index_file.exists(): raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.data.shards PHOTOS {folder}")
     counts = {name: count for name, count in json.loads(index_file.read_text())['counts'].items() if count}
     if len(counts) < readers: raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; pack again with a smaller per_shard")
     return [str(index_file.with_name(name)) for name in sorted(counts)], sum(counts.values())
@@ -122,7 +122,7 @@ class _Chance:
 def _damaged(error):
     "For webdataset, on an error while it reads: raise ValueError with the shard's name."
     shard = getattr(error, 'url', None) or str(error.args[-1])
-    raise ValueError(f"{shard} is damaged ({error.__cause__ or error!r}); delete it, and `python -m colorization.shards` packs it again") from error
+    raise ValueError(f"{shard} is damaged ({error.__cause__ or error!r}); delete it, and `python -m colorization.data.shards` packs it again") from error
 
 # %% ../../nbs/16_shards.ipynb #64922638
 def shard_dataloader(
