@@ -9,6 +9,7 @@ __all__ = []
 from .lab import *
 from .device import *
 from .files import *
+from .cli import *
 from .images import *
 from .data.photos import *
 from .data.cache import *

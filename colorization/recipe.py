@@ -125,5 +125,6 @@ def train_default(
         unfinished.write_text(json.dumps(dict(history=history, chosen=chosen), indent=1))
     minutes = round(sum(row['seconds'] for row in history) / 60)
     training = dict(recipe='default', photos=len(paths), minutes=minutes, device=device.type)
-    save_generator(net_G, out/'generator.safetensors', half=True, size=256, training=training, metrics=evaluate(net_G, val_dl))
-    return out/'generator.safetensors'
+    file, metrics = out/'generator.safetensors', evaluate(net_G, val_dl)
+    save_generator(net_G, file, half=True, size=256, training=training, metrics=metrics)
+    return file

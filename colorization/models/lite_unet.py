@@ -224,7 +224,8 @@ class LiteUnet(nn.Module):
         self.register_buffer('grid', grid)
         self.register_buffer('log_frequency', torch.zeros(len(grid)))
         skips, widths = self.encoder.channels[-2::-1], (256, 160, 112, 80)
-        self.bottom = nn.Sequential(_conv(self.encoder.channels[-1], widths[0], 1), Attention(widths[0]), Attention(widths[0]))
+        narrow = _conv(self.encoder.channels[-1], widths[0], 1)
+        self.bottom = nn.Sequential(narrow, Attention(widths[0]), Attention(widths[0]))
         self.decoder = nn.ModuleList(map(UpStep, widths, skips, widths[1:]))
         self.head = nn.Conv2d(widths[-1], len(grid), 1)
     def encoder_parameters(self):
