@@ -22,7 +22,7 @@ def section(script: str) -> str:
 
 
 if __name__ == "__main__":
-    scripts = ["loader", "training_step", "recipe", "large_photo", "many_photos", "film"]
+    scripts = ["start", "loader", "training_step", "recipe", "large_photo", "many_photos", "film"]
     if os.environ.get("COLORIZATION_PHOTOS"):
         scripts.append("batch_size")
     (here / "RESULTS.md").write_text("\n".join([HEAD, *map(section, scripts)]))

@@ -390,10 +390,12 @@ def _train_epoch(model, train_dl, epoch, only_D, scale_rates, after_step, checkp
 def _loaders(train_dl, epochs):
     "A loader for each epoch, of one loader for all of them or of a list with one for each."
     several = isinstance(train_dl, (list, tuple)) and not isinstance(next(iter(train_dl), None), dict)
-    loaders = list(train_dl) if several else [train_dl] * epochs
+    loaders = [dl if hasattr(dl, '__len__') else list(dl) for dl in (train_dl if several else [train_dl])]
+    if not several:
+        loaders *= epochs
     if len(loaders) != epochs:
         raise ValueError(f"{len(loaders)} loaders for {epochs} epochs; give one, or one for each epoch")
-    return [dl if hasattr(dl, '__len__') else list(dl) for dl in loaders]
+    return loaders
 
 # %% ../nbs/06_training.ipynb #17619374
 def _show_progress(model, data, epoch, step, meters, checkpoint):
