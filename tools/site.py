@@ -22,8 +22,8 @@ from nbconvert import MarkdownExporter
 from render import cfg, read_index, root
 
 docs, site = root / "_site_source", root / "_site"
-notebooks = [root / cfg["nbs_path"] / "index.ipynb", *sorted((root / cfg["nbs_path"]).glob("[0-9]*.ipynb"))]
-pages = {"MODEL_CARD.md": "Model card", "benchmarks/RESULTS.md": "Benchmarks", "CONTRIBUTING.md": "Contributing"}
+notebooks = [root / cfg["nbs_path"] / "index.ipynb", *sorted((root / cfg["nbs_path"]).glob("[0-9A-Z]*.ipynb"))]
+pages = {"MODEL_CARD.md": "Model card", "benchmarks/RESULTS.md": "Benchmarks", "CONTRIBUTING.md": "Contributing", "LOG.md": "Log of trials"}
 translations = {".zh": "中文", ".ru": "Русский"}
 
 
@@ -99,7 +99,7 @@ def entry(name: str, thing) -> str:
 
 def module_page(path: Path) -> str | None:
     "The reference page of the module that a notebook exports; returns the module's name."
-    module = re.search(r"#\| default_exp (\w+)", path.read_text(encoding="utf-8"))
+    module = re.search(r"#\| default_exp ([\w.]+)", path.read_text(encoding="utf-8"))
     if not module or module[1] == "all": return None
     imported = importlib.import_module(f"{cfg['lib_path']}.{module[1]}")
     parts = [f"# {cfg['lib_path']}.{module[1]}", imported.__doc__ or "", f"From [{path.stem}]({path.stem}.md), where each of these is explained, shown and tested."]
