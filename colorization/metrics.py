@@ -48,7 +48,8 @@ def colorfulness(
 ) -> torch.Tensor: # (B,), from about 0 (grey) to about 110 (very vivid); with a gradient of 0 for grey
     "Colourfulness M of each photo (Hasler & Süsstrunk 2003), on 8-bit sRGB."
     opponent = _opponent_colors(rgb.float())
-    spread, mean = opponent.var(-1, correction=0).sum(1), opponent.mean(-1).square().sum(1)
+    spread = opponent.var(-1, correction=0).sum(1)
+    mean = opponent.mean(-1).square().sum(1)
     return spread.clamp(min=1e-6).sqrt() + 0.3 * mean.clamp(min=1e-6).sqrt()
 
 # %% ../nbs/05_metrics.ipynb #f1734fbc
@@ -58,8 +59,10 @@ def delta_e(
 ) -> torch.Tensor: # (B,), 0 for equal photos
     "Mean CIEDE2000 colour difference of each photo (Luo et al. 2001), of every second pixel in both directions."
     from skimage.color import deltaE_ciede2000
-    lab, target_lab = (_lab(photos[..., ::2, ::2]).permute(0, 2, 3, 1).cpu().numpy() for photos in (rgb, target))
-    return torch.from_numpy(deltaE_ciede2000(lab, target_lab).mean((1, 2))).to(rgb.device, torch.float32)
+    lab = _lab(rgb[..., ::2, ::2]).permute(0, 2, 3, 1).cpu().numpy()
+    target_lab = _lab(target[..., ::2, ::2]).permute(0, 2, 3, 1).cpu().numpy()
+    differences = deltaE_ciede2000(lab, target_lab).mean((1, 2))
+    return torch.from_numpy(differences).to(rgb.device, torch.float32)
 
 def _lab(rgb):
     "L*, a* and b* of sRGB (B, 3, H, W), same shape."
