@@ -22,7 +22,8 @@ def atomic_write(
     unfinished = path.with_name(f'.unfinished-{uuid4().hex}{path.suffix}')
     try:
         yield unfinished
-        with open(unfinished, 'rb+') as file: os.fsync(file.fileno())
+        with open(unfinished, 'rb+') as file:
+            os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -34,9 +35,11 @@ def remove_unfinished(
     "Delete what `atomic_write` left behind when its process was killed, if nothing was written to it for an hour."
     for path in Path(folder).rglob(f".unfinished-{'[0-9a-f]' * 32}*"):
         with suppress(OSError): # it was renamed or deleted meanwhile, or is a folder
-            if time.time() - path.stat().st_mtime > 3600: path.unlink()
+            if time.time() - path.stat().st_mtime > 3600:
+                path.unlink()
 
 # %% ../nbs/A1_files.ipynb #27d57c6c
 def cache_folder() -> Path:
-    "The library's folder in the user's cache: `$XDG_CACHE_HOME`/colorization, or `~/.cache/colorization`. It need not exist."
-    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'colorization'
+    "The library's cache folder, `$XDG_CACHE_HOME`/colorization or `~/.cache/colorization`. It need not exist."
+    parent = os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache'
+    return Path(parent)/'colorization'

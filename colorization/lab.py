@@ -58,15 +58,19 @@ _LIGHT_OF_BYTES = srgb_to_linear(torch.arange(256) / 255)
 
 def _light(rgb):
     "Check an RGB tensor and return its linear light."
-    if rgb.ndim < 3 or rgb.shape[-3] != 3: raise ValueError(f"expected RGB of shape (…, 3, H, W), got {tuple(rgb.shape)}")
-    if rgb.dtype == torch.uint8: return _LIGHT_OF_BYTES.to(rgb.device).index_select(0, rgb.flatten().int()).view(rgb.shape)
-    if not rgb.is_floating_point(): raise TypeError(f"expected uint8 or floating point RGB, got {rgb.dtype}")
+    if rgb.ndim < 3 or rgb.shape[-3] != 3:
+        raise ValueError(f"expected RGB of shape (…, 3, H, W), got {tuple(rgb.shape)}")
+    if rgb.dtype == torch.uint8:
+        light = _LIGHT_OF_BYTES.to(rgb.device).index_select(0, rgb.flatten().int())
+        return light.view(rgb.shape)
+    if not rgb.is_floating_point():
+        raise TypeError(f"expected uint8 or floating point RGB, got {rgb.dtype}")
     return srgb_to_linear(rgb.to(torch.promote_types(rgb.dtype, torch.float32)))
 
 # %% ../nbs/00_lab.ipynb #b5945352
 def rgb_to_lab(
     rgb: torch.Tensor, # sRGB of shape (…, 3, H, W): uint8, or float in [0, 1]
-) -> tuple[torch.Tensor, torch.Tensor]: # `L` in [-1, 1], shape (…, 1, H, W), and `ab` in [-1, 1], shape (…, 2, H, W)
+) -> tuple[torch.Tensor, torch.Tensor]: # `L` (…, 1, H, W) and `ab` (…, 2, H, W), both in [-1, 1]
     "L*/50 − 1 and (a*, b*)/110 of an sRGB photo (D65). Raises ValueError or TypeError for another shape or type."
     lab = xyz_to_lab(linear_to_xyz(_light(rgb)))
     return lab[..., :1, :, :] / 50 - 1, lab[..., 1:, :, :] / 110
@@ -141,5 +145,11 @@ def _cube_root(t):
 def lab_of_bytes(rgb):
     "`rgb_to_lab` of uint8 (B, 3, H, W), to be compiled."
     r, g, b = _light(rgb).unbind(1)
-    x, y, z = (_root(r * (row[0] / white) + g * (row[1] / white) + b * (row[2] / white), _cube_root) for row, white in zip(_XYZ_FROM_RGB, _D65_WHITE))
-    return y[:, None] * (116 / 50) - 66 / 50, torch.stack([(x - y) * (500 / 110), (y - z) * (200 / 110)], 1)
+    roots = []
+    for (of_r, of_g, of_b), white in zip(_XYZ_FROM_RGB, _D65_WHITE):
+        light = r * (of_r / white) + g * (of_g / white) + b * (of_b / white)
+        roots.append(_root(light, _cube_root))
+    x, y, z = roots
+    L = y[:, None] * (116 / 50) - 66 / 50
+    ab = torch.stack([(x - y) * (500 / 110), (y - z) * (200 / 110)], 1)
+    return L, ab

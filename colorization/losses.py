@@ -11,7 +11,7 @@ from torch import nn
 
 # %% ../nbs/04_losses.ipynb #41a80c66
 class GANLoss(nn.Module):
-    "How far a map of logits is from all-real or all-fake: 'vanilla' (Goodfellow et al. 2014) or 'lsgan' (Mao et al. 2017)."
+    "How far logits are from all real or all fake: 'vanilla' (Goodfellow et al. 2014) or 'lsgan' (Mao et al. 2017)."
     def __init__(self,
         gan_mode: str = 'vanilla', # 'vanilla': cross-entropy on logits; 'lsgan': squared error
         real_label: float = 1.0,
@@ -19,12 +19,16 @@ class GANLoss(nn.Module):
     ):
         super().__init__()
         modes = dict(vanilla=nn.BCEWithLogitsLoss, lsgan=nn.MSELoss)
-        if gan_mode not in modes: raise ValueError(f"gan_mode must be one of {', '.join(modes)}, not {gan_mode!r}")
+        if gan_mode not in modes:
+            raise ValueError(f"gan_mode must be one of {', '.join(modes)}, not {gan_mode!r}")
         self.register_buffer('real_label', torch.tensor(real_label))
         self.register_buffer('fake_label', torch.tensor(fake_label))
         self.loss = modes[gan_mode]()
-    def get_labels(self, preds, target_is_real): return (self.real_label if target_is_real else self.fake_label).expand_as(preds)
+    def get_labels(self, preds, target_is_real):
+        label = self.real_label if target_is_real else self.fake_label
+        return label.expand_as(preds)
     def forward(self, preds: torch.Tensor | list[torch.Tensor], target_is_real: bool) -> torch.Tensor:
         "The mean loss, in float32, of logits of any shape; of several maps, the mean of their losses."
-        if isinstance(preds, list): return sum(self(p, target_is_real) for p in preds) / len(preds)
+        if isinstance(preds, list):
+            return sum(self(p, target_is_real) for p in preds) / len(preds)
         return self.loss(preds.float(), self.get_labels(preds, target_is_real))

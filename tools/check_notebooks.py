@@ -1,6 +1,12 @@
-"""Check that every notebook opens on Colab and has the shape that CONTRIBUTING describes: `python tools/check_notebooks.py`."""
+"""Check the notebooks and the modules exported from them: `python tools/check_notebooks.py`.
+
+Every notebook must open on Colab and have the shape that CONTRIBUTING describes. Every module must have lines of at most
+120 characters, and import no private name of another module, nothing from `colorization.all`, and nothing in a circle.
+"""
+import ast
 import re
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
 
 import nbformat
@@ -8,6 +14,8 @@ import nbformat
 from render import COLAB, cfg, root
 
 needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "19_old_photos", "20_projected", "24_attention", "25_classification", "26_residual", "28_small", "29_recipe"}
+library = cfg["lib_path"]
+longest_line = 120 # characters, in the exported modules
 
 
 def faults(path: Path) -> list[str]:
@@ -40,11 +48,106 @@ def faults(path: Path) -> list[str]:
     return found
 
 
+def read_modules() -> dict[str, Path]:
+    "The library's modules by name; a package's `__init__.py` has the name of the package."
+    modules = {}
+    for path in sorted((root / library).rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        if parts[-1] != "_modidx":
+            modules[".".join(parts)] = path
+    return modules
+
+
+def imports(name: str, path: Path) -> list[tuple[str, str]]:
+    "What a module imports, also inside functions: (module, name), with the name '' for `import module`."
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            found += [(origin, alias.name) for alias in node.names]
+    return found
+
+
+def long_lines(path: Path) -> list[int]:
+    "The numbers of a module's lines that are too long, but for those of the `__all__` that nbdev writes."
+    text = path.read_text(encoding="utf-8")
+    generated = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            generated |= set(range(node.lineno, node.end_lineno + 1))
+    numbered = enumerate(text.split("\n"), 1)
+    return [number for number, line in numbered if len(line) > longest_line and number not in generated]
+
+
+def module_faults(name: str, path: Path) -> list[str]:
+    "What is wrong with one module, in words."
+    found = []
+    if numbers := long_lines(path):
+        which = ", ".join(map(str, numbers))
+        found.append(f"more than {longest_line} characters in {len(numbers)} of its lines: {which}")
+    for origin, imported in imports(name, path):
+        if origin.split(".")[0] != library:
+            continue
+        if imported.startswith("_") and not imported.startswith("__"):
+            found.append(f"it imports {imported}, which is private, from {origin}")
+        if f"{library}.all" in (origin, f"{origin}.{imported}"):
+            found.append(f"it imports {library}.all, which imports everything")
+    return found
+
+
+def loaded_by(name: str, modules: dict[str, Path]) -> set[str]:
+    "Which of the library's modules a module loads: those it imports, and the packages that these are in and it isn't."
+    loaded = set()
+    for origin, imported in imports(name, modules[name]):
+        target = f"{origin}.{imported}" if f"{origin}.{imported}" in modules else origin
+        if target not in modules:
+            continue
+        loaded.add(target)
+        package = target.rpartition(".")[0]
+        while package and not f"{name}.".startswith(f"{package}."):
+            loaded.add(package)
+            package = package.rpartition(".")[0]
+    return loaded
+
+
+def circles(modules: dict[str, Path]) -> list[str]:
+    "The circles among the modules' imports, each as 'a > b > a'."
+    edges = {name: sorted(loaded_by(name, modules)) for name in modules}
+    found, finished = [], set()
+
+    def follow(name: str, way: list[str]) -> None:
+        if name in way:
+            found.append(" > ".join(way[way.index(name):] + [name]))
+        elif name not in finished:
+            for target in edges[name]:
+                follow(target, way + [name])
+            finished.add(name)
+
+    for name in modules:
+        follow(name, [])
+    return found
+
+
 def main() -> None:
-    wrong = {path.name: f for path in sorted((root / cfg["nbs_path"]).glob("*.ipynb")) if (f := faults(path))}
-    for name, what in wrong.items():
-        print(f"{name}: must be a notebook that", "; that ".join(what))
-    sys.exit(bool(wrong))
+    wrong = False
+    for path in sorted((root / cfg["nbs_path"]).glob("*.ipynb")):
+        if found := faults(path):
+            print(f"{path.name}: must be a notebook that", "; that ".join(found))
+            wrong = True
+    modules = read_modules()
+    for name, path in modules.items():
+        if found := module_faults(name, path):
+            print(f"{path.relative_to(root)}: " + "; ".join(found))
+            wrong = True
+    for circle in circles(modules):
+        print(f"imports in a circle: {circle}")
+        wrong = True
+    sys.exit(wrong)
 
 
 if __name__ == "__main__":

@@ -26,39 +26,56 @@ from .photos import SIZE, BadPhoto, load_photo
 
 # %% ../../nbs/A7_cache.ipynb #1993e49d
 def cache_key(paths, size):
-    stats = [(str(p.absolute()), (s := p.stat()).st_size, s.st_mtime_ns) if p.exists() else str(p) for p in paths]
+    "A name for these photos at this size, another one when a file has changed."
+    stats = []
+    for path in paths:
+        if path.exists():
+            stat = path.stat()
+            stats.append((str(path.absolute()), stat.st_size, stat.st_mtime_ns))
+        else:
+            stats.append(str(path))
     return hashlib.sha256(json.dumps([2, size, stats]).encode()).hexdigest()[:16]
 
 # %% ../../nbs/A7_cache.ipynb #b5cc3598
 class PhotoCache(Dataset):
-    "`paths` decoded once by `load_photo` into a memory-mapped file; item `i` is a uint8 RGB tensor of shape (3, size, size)."
+    "Photos decoded once by `load_photo` into a memory-mapped file; an item is a uint8 RGB tensor (3, size, size)."
     def __init__(self,
         paths: list[Path],
         size: int = SIZE, # height and width in pixels
         cache_dir: str | Path | None = None, # default: `colorization` in the user's cache folder
         n_workers: int | None = None, # decoding threads; default: one a core
     ):
-        self.size, paths = size, [Path(p) for p in paths]
+        self.size = size
+        paths = [Path(path) for path in paths]
         file = Path(cache_dir or cache_folder())/f'photos-{size}px-{cache_key(paths, size)}.npy'
-        if not (file.exists() and file.with_suffix('.json').exists()): _build_cache(file, paths, size, n_workers or default_workers())
-        left_out = json.loads(file.with_suffix('.json').read_text())
+        reasons = file.with_suffix('.json')
+        if not file.exists() or not reasons.exists():
+            _build_cache(file, paths, size, n_workers or default_workers())
+        left_out = json.loads(reasons.read_text())
         self.rejected = {paths[int(i)]: reason for i, reason in left_out.items()} # left out, and why
         self.rows = np.array([i for i in range(len(paths)) if str(i) not in left_out], dtype=int)
         self.paths = [paths[i] for i in self.rows]
         report_rejected(self.rejected, len(paths))
-        if not self.paths: raise ValueError(f"none of the {len(paths)} photos can be used; the reasons are above")
+        if not self.paths:
+            raise ValueError(f"none of the {len(paths)} photos can be used; the reasons are above")
         self.pixels = np.load(file, mmap_mode='r')
-    def __len__(self): return len(self.rows)
-    def __getitem__(self, i): return torch.from_numpy(self.pixels[self.rows[i]].copy())
-    def __getitems__(self, indices): return torch.from_numpy(self.pixels[self.rows[indices]])
+    def __len__(self):
+        return len(self.rows)
+    def __getitem__(self, i):
+        return torch.from_numpy(self.pixels[self.rows[i]].copy())
+    def __getitems__(self, indices):
+        return torch.from_numpy(self.pixels[self.rows[indices]])
 
 # %% ../../nbs/A7_cache.ipynb #a5228ebd
 def _decode_all(paths, size, n_workers, file):
     "Decode `paths` into a new memory-mapped `file`; returns why some were left out, by index."
-    left_out, pixels = {}, np.lib.format.open_memmap(file, 'w+', np.uint8, (len(paths), 3, size, size))
+    left_out = {}
+    pixels = np.lib.format.open_memmap(file, 'w+', np.uint8, (len(paths), 3, size, size))
     def decode(i):
-        try: pixels[i] = load_photo(paths[i], size)
-        except BadPhoto as error: left_out[i] = str(error)
+        try:
+            pixels[i] = load_photo(paths[i], size)
+        except BadPhoto as error:
+            left_out[i] = str(error)
     with ThreadPoolExecutor(n_workers) as pool:
         list(tqdm(pool.map(decode, range(len(paths))), f'decoding {size} px', len(paths), leave=False))
     pixels.flush()
@@ -69,16 +86,24 @@ def _build_cache(file, paths, size, n_workers):
     "Decode `paths` into `file`, and why some were left out into a JSON file beside it."
     file.parent.mkdir(parents=True, exist_ok=True)
     remove_unfinished(file.parent)
-    needed, free = len(paths) * 3 * size**2, shutil.disk_usage(file.parent).free
-    if needed > free: raise OSError(f"{needed / 1e9:.1f} GB of decoded photos don't fit into {file.parent} ({free / 1e9:.1f} GB free); choose another `cache_dir`")
-    with atomic_write(file) as unfinished: left_out = _decode_all(paths, size, n_workers, unfinished)
-    with atomic_write(file.with_suffix('.json')) as unfinished: unfinished.write_text(json.dumps(left_out))
+    needed = len(paths) * 3 * size**2
+    free = shutil.disk_usage(file.parent).free
+    if needed > free:
+        raise OSError(f"{needed / 1e9:.1f} GB of decoded photos don't fit into {file.parent} "
+                      f"({free / 1e9:.1f} GB free); choose another `cache_dir`")
+    with atomic_write(file) as unfinished:
+        left_out = _decode_all(paths, size, n_workers, unfinished)
+    with atomic_write(file.with_suffix('.json')) as unfinished:
+        unfinished.write_text(json.dumps(left_out))
 
 # %% ../../nbs/A7_cache.ipynb #431c7265
 def report_rejected(rejected, total):
     "Print which of `total` photos were left out, and why."
-    if rejected: print(f"left out {len(rejected)} of {total} photos (all of them are in `rejected`)")
-    for path, why in list(rejected.items())[:10]: print(f"  {path.name}: {why.replace(str(path), path.name)}".encode('utf-8', 'backslashreplace').decode())
+    if rejected:
+        print(f"left out {len(rejected)} of {total} photos (all of them are in `rejected`)")
+    for path, why in list(rejected.items())[:10]:
+        line = f"  {path.name}: {why.replace(str(path), path.name)}"
+        print(line.encode('utf-8', 'backslashreplace').decode()) # a name may hold bytes that can't be printed
 
 # %% ../../nbs/A7_cache.ipynb #e3bcbf24
 class ColorizationDataset(Dataset):
@@ -90,19 +115,25 @@ class ColorizationDataset(Dataset):
         cache_dir: str | Path | None = None, # where decoded photos are kept, see `PhotoCache`
         n_workers: int | None = None, # decoding threads
     ):
-        if split not in ('train', 'val'): raise ValueError(f"split must be 'train' or 'val', not {split!r}")
+        if split not in ('train', 'val'):
+            raise ValueError(f"split must be 'train' or 'val', not {split!r}")
         self.photos = PhotoCache(paths, size, cache_dir, n_workers)
         self.paths, self.split, self.size = self.photos.paths, split, size
-    def __len__(self): return len(self.photos)
+    def __len__(self):
+        return len(self.photos)
     def __getitem__(self, i):
         rgb = self.photos[i]
-        if self.split == 'train' and torch.rand(()) < 0.5: rgb = rgb.flip(-1)
+        if self.split == 'train' and torch.rand(()) < 0.5:
+            rgb = rgb.flip(-1)
         return dict(zip(('L', 'ab'), rgb_to_lab(rgb)))
 
 # %% ../../nbs/A7_cache.ipynb #426a1726
 def _batch_to_lab(rgb):
     "`rgb_to_lab` of a batch, on a CPU photo by photo."
-    return rgb_to_lab(rgb) if rgb.device.type != 'cpu' else map(torch.stack, zip(*map(rgb_to_lab, rgb)))
+    if rgb.device.type != 'cpu':
+        return rgb_to_lab(rgb)
+    labs = [rgb_to_lab(photo) for photo in rgb]
+    return [torch.stack(planes) for planes in zip(*labs)]
 
 # %% ../../nbs/A7_cache.ipynb #8f43c57c
 def _as_batch(photos):
@@ -126,7 +157,8 @@ class LabDataLoader(DataLoader):
         super().__init__(photos, collate_fn=_as_batch, **kwargs)
         self.device, self.mirror, self.crop = device, mirror, crop
         self.augment, self.transform = augment, transform
-        self.process_index, self.num_processes, self.to_lab = process_index, num_processes, _batch_to_lab
+        self.process_index, self.num_processes = process_index, num_processes
+        self.to_lab = _batch_to_lab
     def compile(self):
         "From here on make Lab with `torch.compile`: needs a C++ compiler, or Triton; pays after ten thousand photos."
         self.to_lab = torch.compile(lab_of_bytes)
@@ -144,7 +176,7 @@ class LabDataLoader(DataLoader):
             batch = dict(zip(('L', 'ab'), self.to_lab(rgb)))
             yield self.transform(batch) if self.transform else batch
     def _mirrored(self, n):
-        "Which of this process's `n` photos to mirror; all processes draw for the whole batch, so that they stay in step."
+        "Which of this process's `n` photos to mirror; each process draws for the whole batch, to stay in step."
         drawn = torch.rand(self.num_processes, n)[self.process_index]
         return (drawn < 0.5).nonzero().flatten().tolist()
 
@@ -161,7 +193,8 @@ def make_dataloaders(
     **kwargs, # for `ColorizationDataset`: `paths`, `split`, `size`, `cache_dir`
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
     "A loader of one split: shuffled and mirrored for training, in order for validation."
-    with accelerator.local_main_process_first() if accelerator else nullcontext(): # one decodes, the others find its cache
+    turn = accelerator.local_main_process_first() if accelerator else nullcontext()
+    with turn: # one decodes, the others find its cache
         dataset = ColorizationDataset(n_workers=n_workers, **kwargs)
     if crop and not 0 < crop <= dataset.size:
         raise ValueError(f"can't cut {crop} pixels out of photos of {dataset.size}")

@@ -6,7 +6,11 @@
 __all__ = ['write_shards', 'shards_command', 'shard_dataloader']
 
 # %% ../../nbs/16_shards.ipynb #a178c3cd
-import argparse, inspect, io, json, random
+import argparse
+import inspect
+import io
+import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,8 +27,10 @@ from .cache import LabDataLoader, cache_key, report_rejected
 # %% ../../nbs/16_shards.ipynb #3f431622
 def _jpeg(path, size):
     "The bytes of a photo's JPEG, size x size; or the BadPhoto that says why not."
-    try: rgb = load_photo(path, size)
-    except BadPhoto as error: return error
+    try:
+        rgb = load_photo(path, size)
+    except BadPhoto as error:
+        return error
     buffer = io.BytesIO()
     Image.fromarray(rgb.transpose(1, 2, 0)).save(buffer, 'JPEG', quality=95, subsampling=0)
     return buffer.getvalue()
@@ -33,7 +39,8 @@ def _jpeg(path, size):
 def _no_address(folder):
     "The absolute path of `folder`. Raises ValueError where webdataset would read something else in it."
     folder = Path(folder).absolute()
-    if {'#', '?'} & set(str(folder)): raise ValueError(f"{folder}: a folder for shards must have no # or ? in its name")
+    if {'#', '?'} & set(str(folder)):
+        raise ValueError(f"{folder}: a folder for shards must have no # or ? in its name")
     return folder
 
 # %% ../../nbs/16_shards.ipynb #b16d0167
@@ -42,9 +49,13 @@ def _write_shard(file, paths, first, size, pool):
     from webdataset import TarWriter
     packed, rejected = 0, {}
     with atomic_write(file) as unfinished, open(unfinished, 'wb') as stream, TarWriter(stream, mtime=0) as tar:
-        for number, (path, jpeg) in enumerate(zip(paths, pool.map(lambda p: _jpeg(p, size), paths)), first):
-            if isinstance(jpeg, BadPhoto): rejected[str(path)] = str(jpeg)
-            else: tar.write({'__key__': f'{number:08}', 'jpg': jpeg}); packed += 1
+        jpegs = pool.map(lambda path: _jpeg(path, size), paths)
+        for number, (path, jpeg) in enumerate(zip(paths, jpegs), first):
+            if isinstance(jpeg, BadPhoto):
+                rejected[str(path)] = str(jpeg)
+            else:
+                tar.write({'__key__': f'{number:08}', 'jpg': jpeg})
+                packed += 1
     return packed, rejected
 
 # %% ../../nbs/16_shards.ipynb #41d9b2c4
@@ -54,34 +65,46 @@ def write_shards(
     size: int = SIZE, # height and width of the photos in them, in pixels
     per_shard: int = 1000, # photos in a shard
 ) -> dict: # what `shards.json` says: 'size', 'counts' of photos by shard, 'rejected' photos with the reason
-    "Pack a photo collection into tar shards. Raises ValueError where `out` holds shards of other photos or another size."
-    if size < 1 or per_shard < 1: raise ValueError(f"size and per_shard must be at least 1, not {size} and {per_shard}")
+    "Pack photos into tar shards. Raises ValueError where `out` holds shards of other photos or another size."
+    if size < 1 or per_shard < 1:
+        raise ValueError(f"size and per_shard must be at least 1, not {size} and {per_shard}")
     paths, out = find_photos(photos), _no_address(out)
     out.mkdir(parents=True, exist_ok=True)
     remove_unfinished(out)
     random.Random(0).shuffle(paths)
     made_of = dict(key=cache_key(paths, size), size=size, per_shard=per_shard)
-    index, index_file = made_of | dict(counts={}, rejected={}), out/'shards.json'
-    if index_file.exists(): index = json.loads(index_file.read_text())
-    if any(index.get(k) != v for k, v in made_of.items()): raise ValueError(f"{out} holds shards of other photos, or of another size; choose another folder")
+    index = made_of | dict(counts={}, rejected={})
+    index_file = out/'shards.json'
+    if index_file.exists():
+        index = json.loads(index_file.read_text())
+    if any(index.get(k) != v for k, v in made_of.items()):
+        raise ValueError(f"{out} holds shards of other photos, or of another size; choose another folder")
     with ThreadPoolExecutor(default_workers()) as pool:
         for number, first in enumerate(tqdm(range(0, len(paths), per_shard), 'packing', unit='shard', leave=False)):
             file = out/f'photos-{number:06}.tar'
-            if file.exists() and file.name in index['counts']: continue
+            if file.exists() and file.name in index['counts']:
+                continue
             index['counts'][file.name], rejected = _write_shard(file, paths[first:first + per_shard], first, size, pool)
             index['rejected'] |= rejected
-            with atomic_write(index_file) as unfinished: unfinished.write_text(json.dumps(index))
+            with atomic_write(index_file) as unfinished:
+                unfinished.write_text(json.dumps(index))
     report_rejected({Path(p): why for p, why in index['rejected'].items()}, len(paths))
     return index
 
 # %% ../../nbs/16_shards.ipynb #4a6a25a1
 def _command(function):
     "Call `function` with the arguments of the command line, which have its own names, defaults and comments."
-    parser, about = argparse.ArgumentParser(description=function.__doc__), docments(function)
+    parser = argparse.ArgumentParser(description=function.__doc__)
+    comments = docments(function)
     for name, argument in inspect.signature(function).parameters.items():
-        if argument.default is argument.empty: parser.add_argument(name, help=about[name])
-        elif argument.default is False: parser.add_argument(f'--{name}', action='store_true', help=about[name])
-        else: parser.add_argument(f'--{name}', type=type(argument.default), default=argument.default, help=f'{about[name]} (default: %(default)s)')
+        default, about = argument.default, comments[name]
+        if default is argument.empty:
+            parser.add_argument(name, help=about)
+        elif default is False:
+            parser.add_argument(f'--{name}', action='store_true', help=about)
+        else:
+            about = f'{about} (default: %(default)s)'
+            parser.add_argument(f'--{name}', type=type(default), default=default, help=about)
     return function(**vars(parser.parse_args()))
 
 # %% ../../nbs/16_shards.ipynb #00be5ca4
@@ -91,18 +114,24 @@ def shards_command(
     size: int = SIZE, # height and width in pixels
     per_shard: int = 1000, # photos in a shard
 ):
-    "Pack a photo collection into tar shards for training. A killed run leaves only whole shards; start it again to continue."
-    try: index = write_shards(photos, out, size, per_shard)
-    except (OSError, ValueError) as error: raise SystemExit(f'error: {error}')
+    "Pack photos into tar shards for training. A killed run leaves only whole shards; start it again to continue."
+    try:
+        index = write_shards(photos, out, size, per_shard)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}')
     print(f"{sum(index['counts'].values())} photos in {len(index['counts'])} shards in {out}")
 
 # %% ../../nbs/16_shards.ipynb #570104f3
 def _shards(folder, readers):
     "The files of the shards in `folder`, enough for so many readers, and how many photos they hold."
     index_file = _no_address(folder)/'shards.json'
-    if not index_file.exists(): raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.data.shards PHOTOS {folder}")
-    counts = {name: count for name, count in json.loads(index_file.read_text())['counts'].items() if count}
-    if len(counts) < readers: raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; pack again with a smaller per_shard")
+    if not index_file.exists():
+        raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.data.shards PHOTOS {folder}")
+    counts = json.loads(index_file.read_text())['counts']
+    counts = {name: count for name, count in counts.items() if count}
+    if len(counts) < readers:
+        raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; "
+                         "pack again with a smaller per_shard")
     return [str(index_file.with_name(name)) for name in sorted(counts)], sum(counts.values())
 
 # %% ../../nbs/16_shards.ipynb #8d9548f1
@@ -116,37 +145,49 @@ def _own_shards(shards):
 class _Chance:
     "PyTorch's random numbers, which `--seed` sets and checkpoints keep, for webdataset."
     @staticmethod
-    def randint(low, high): return int(torch.randint(low, high + 1, ()))
+    def randint(low, high):
+        return int(torch.randint(low, high + 1, ()))
 
 # %% ../../nbs/16_shards.ipynb #99038cbc
 def _damaged(error):
     "For webdataset, on an error while it reads: raise ValueError with the shard's name."
     shard = getattr(error, 'url', None) or str(error.args[-1])
-    raise ValueError(f"{shard} is damaged ({error.__cause__ or error!r}); delete it, and `python -m colorization.data.shards` packs it again") from error
+    raise ValueError(f"{shard} is damaged ({error.__cause__ or error!r}); delete it, "
+                     "and `python -m colorization.data.shards` packs it again") from error
 
 # %% ../../nbs/16_shards.ipynb #64922638
 def shard_dataloader(
-    folder: str | Path, # of `write_shards`
+    folder: str | Path, # of `write_shards`; a damaged shard raises when it is read
     batch_size: int = 16, # of all processes together
     shuffle: int = 1000, # photos in the buffer that is shuffled; 0 keeps the order, and mirrors nothing
     n_workers: int = 0, # processes that decode; at most one a shard
     device: str | torch.device = 'auto', # where batches are made, see `pick_device`
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
-    "A loader of training photos from tar shards. Raises FileNotFoundError where there are none, ValueError for too few, or, while it reads, for a damaged one."
+    "A loader of shards for training. Raises FileNotFoundError for none, ValueError for too few or damaged ones."
     import webdataset as wds
     processes = accelerator.num_processes if accelerator else 1
-    if batch_size % processes: raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
+    if batch_size % processes:
+        raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
     readers = max(1, n_workers)
     files, count = _shards(folder, processes * readers)
     steps = count // batch_size
-    if steps < readers: raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} and {readers} processes that read")
-    photos = wds.WebDataset(files, handler=_damaged, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node, workersplitter=_own_shards if shuffle else wds.split_by_worker)
-    if shuffle: photos = photos.shuffle(shuffle, rng=_Chance)
-    photos = photos.decode('torchrgb8', handler=_damaged).map(lambda sample: sample['jpg']).batched(batch_size // processes, collation_fn=torch.stack)
+    if steps < readers:
+        raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} "
+                         f"and {readers} processes that read")
+    photos = wds.WebDataset(
+        files, handler=_damaged, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node,
+        workersplitter=_own_shards if shuffle else wds.split_by_worker)
+    if shuffle:
+        photos = photos.shuffle(shuffle, rng=_Chance)
+    photos = photos.decode('torchrgb8', handler=_damaged).map(lambda sample: sample['jpg'])
+    photos = photos.batched(batch_size // processes, collation_fn=torch.stack)
     photos = photos.with_length(steps, silent=True).with_epoch(steps // readers)
     device = accelerator.device if accelerator else pick_device(device)
-    return LabDataLoader(photos, device, mirror=shuffle > 0, batch_size=None, num_workers=n_workers, pin_memory=device.type == 'cuda')
+    pin_memory = device.type == 'cuda'
+    return LabDataLoader(
+        photos, device, mirror=shuffle > 0, batch_size=None, num_workers=n_workers, pin_memory=pin_memory)
 
 # %% ../../nbs/16_shards.ipynb #730ec09f
-if __name__ == '__main__' and '__file__' in globals(): _command(shards_command)
+if __name__ == '__main__' and '__file__' in globals():
+    _command(shards_command)

@@ -26,13 +26,21 @@ class UnetBlock(nn.Module):
         super().__init__()
         self.outermost = outermost
         down = [nn.Conv2d(input_c or nf, ni, kernel_size=4, stride=2, padding=1, bias=False)]
-        up = [nn.ReLU(True), nn.ConvTranspose2d(ni if innermost else 2 * ni, nf, kernel_size=4, stride=2, padding=1, bias=outermost)]
-        if not outermost: down.insert(0, nn.LeakyReLU(0.2, True))
-        if not outermost and not innermost: down.append(nn.BatchNorm2d(ni))
+        inner_c = ni if innermost else 2 * ni # channels that come from inside; a bridge doubles them
+        up = [nn.ReLU(True), nn.ConvTranspose2d(inner_c, nf, kernel_size=4, stride=2, padding=1, bias=outermost)]
+        if not outermost:
+            down.insert(0, nn.LeakyReLU(0.2, True))
+        if not outermost and not innermost:
+            down.append(nn.BatchNorm2d(ni))
         up.append(nn.Tanh() if outermost else nn.BatchNorm2d(nf))
-        if dropout: up.append(nn.Dropout(0.5))
-        self.model = nn.Sequential(*down, *([submodule] if submodule else []), *up)
-    def forward(self, x): return self.model(x) if self.outermost else torch.cat([x, self.model(x).relu()], 1)
+        if dropout:
+            up.append(nn.Dropout(0.5))
+        inside = [submodule] if submodule else []
+        self.model = nn.Sequential(*down, *inside, *up)
+    def forward(self, x):
+        if self.outermost:
+            return self.model(x)
+        return torch.cat([x, self.model(x).relu()], 1)
 
 # %% ../../nbs/02_unet.ipynb #e5cb5e89
 def check_size(x, multiple):
@@ -51,12 +59,15 @@ class Unet(nn.Module):
         num_filters: int = 64, # channels of the first level; the deepest have eight times as many
     ):
         super().__init__()
-        if n_down < 5: raise ValueError(f"n_down must be at least 5, not {n_down}")
+        if n_down < 5:
+            raise ValueError(f"n_down must be at least 5, not {n_down}")
         self.arguments = dict(input_c=input_c, output_c=output_c, n_down=n_down, num_filters=num_filters)
         self.multiple = 2**n_down # of which height and width must be multiples
         block = UnetBlock(num_filters * 8, num_filters * 8, innermost=True)
-        for _ in range(n_down - 5): block = UnetBlock(num_filters * 8, num_filters * 8, block, dropout=True)
-        for filters in num_filters * 4, num_filters * 2, num_filters: block = UnetBlock(filters, filters * 2, block)
+        for _ in range(n_down - 5):
+            block = UnetBlock(num_filters * 8, num_filters * 8, block, dropout=True)
+        for filters in num_filters * 4, num_filters * 2, num_filters:
+            block = UnetBlock(filters, filters * 2, block)
         self.model = UnetBlock(output_c, num_filters, block, input_c=input_c, outermost=True)
     def forward(self, x):
         check_size(x, self.multiple)
@@ -69,14 +80,21 @@ def init_weights(
     gain: float = 0.02, # standard deviation for 'norm' and batch norm, gain for 'xavier'
 ) -> nn.Module: # the same network
     "Initialise convolutions and batch norms in place, as pix2pix does. Raises ValueError for another `init`."
-    inits = dict(norm=lambda w: nn.init.normal_(w, 0.0, gain), xavier=lambda w: nn.init.xavier_normal_(w, gain),
-                 kaiming=lambda w: nn.init.kaiming_normal_(w, a=0, mode='fan_in'))
-    if init not in inits: raise ValueError(f"init must be one of {', '.join(inits)}, not {init!r}")
+    inits = dict(
+        norm=lambda w: nn.init.normal_(w, 0.0, gain),
+        xavier=lambda w: nn.init.xavier_normal_(w, gain),
+        kaiming=lambda w: nn.init.kaiming_normal_(w, a=0, mode='fan_in'))
+    if init not in inits:
+        raise ValueError(f"init must be one of {', '.join(inits)}, not {init!r}")
     for m in net.modules():
-        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)): inits[init](m.weight)
-        elif isinstance(m, nn.BatchNorm2d): nn.init.normal_(m.weight, 1.0, gain)
-        else: continue
-        if m.bias is not None: nn.init.zeros_(m.bias)
+        if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)):
+            inits[init](m.weight)
+        elif isinstance(m, nn.BatchNorm2d):
+            nn.init.normal_(m.weight, 1.0, gain)
+        else:
+            continue
+        if m.bias is not None:
+            nn.init.zeros_(m.bias)
     return net
 
 # %% ../../nbs/02_unet.ipynb #96382415
