@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from ..cli import run_as_command
 from ..device import default_workers
 from .photos import SIZE, BadPhoto, find_photos, load_photo
-from .shards import _command
 from ..metrics import colorfulness
 
 # %% ../../nbs/27_photo_collection.ipynb #b63504be
@@ -131,6 +131,6 @@ def _counts(left_out):
 # %% ../../nbs/27_photo_collection.ipynb #bfb2bc55
 if __name__ == '__main__' and '__file__' in globals():
     try:
-        _command(clean_photos)
+        run_as_command(clean_photos)
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}')

@@ -24,22 +24,32 @@ _INSIDE = dict(
     sklearn=('datasets/images', 'china.jpg flower.jpg'),
     matplotlib=('mpl-data/sample_data', 'grace_hopper.jpg'))
 
-def _package_folder(package): return Path(importlib.util.find_spec(package).origin).parent
+def _package_folder(package):
+    "The folder of an installed package, which is not imported."
+    return Path(importlib.util.find_spec(package).origin).parent
 
 def sample_photos() -> list[Path]:
     "Eight colour photos that ship inside scikit-image, scikit-learn and matplotlib."
-    return [_package_folder(package)/folder/name for package, (folder, names) in _INSIDE.items() for name in names.split()]
+    photos = []
+    for package, (folder, names) in _INSIDE.items():
+        photos += [_package_folder(package)/folder/name for name in names.split()]
+    return photos
 
 # %% ../../nbs/01_data.ipynb #3a5032a9
 def black_and_white_photos() -> list[Path]:
     "Six photos without colour that ship inside scikit-image."
-    return [_package_folder('skimage')/'data'/f'{name}.png' for name in 'brick camera coins grass gravel moon'.split()]
+    folder = _package_folder('skimage')/'data'
+    return [folder/f'{name}.png' for name in 'brick camera coins grass gravel moon'.split()]
 
 # %% ../../nbs/01_data.ipynb #841af00c
 def _to_array(photo):
-    if isinstance(photo, (str, Path)): photo = Image.open(photo)
-    if isinstance(photo, Image.Image) and photo.mode in ('P', 'PA', 'LA', 'CMYK', 'YCbCr', 'HSV'): photo = photo.convert('RGBA' if photo.has_transparency_data else 'RGB')
-    if isinstance(photo, torch.Tensor): photo = photo.detach().cpu().movedim(0, -1).squeeze(-1)
+    "A path, an image, an array or a tensor as an array that Matplotlib can draw."
+    if isinstance(photo, (str, Path)):
+        photo = Image.open(photo)
+    if isinstance(photo, Image.Image) and photo.mode in ('P', 'PA', 'LA', 'CMYK', 'YCbCr', 'HSV'):
+        photo = photo.convert('RGBA' if photo.has_transparency_data else 'RGB')
+    if isinstance(photo, torch.Tensor):
+        photo = photo.detach().cpu().movedim(0, -1).squeeze(-1)
     return np.asarray(photo)
 
 # %% ../../nbs/01_data.ipynb #8ace4873
@@ -57,8 +67,10 @@ def show_photos(
     for i, photo in enumerate(photos):
         image, x, y = _to_array(photo), i % columns, i // columns * pitch
         half_height, half_width = (0.49 * side / max(image.shape[:2]) for side in image.shape[:2])
-        ax.imshow(image, cmap='gray', clim=(0, 255) if image.dtype == np.uint8 else None, extent=(x - half_width, x + half_width, y + half_height, y - half_height))
-        if i < len(titles): ax.text(x - half_width, y - half_height, titles[i], va='bottom', fontsize=8)
+        place = x - half_width, x + half_width, y + half_height, y - half_height
+        ax.imshow(image, cmap='gray', clim=(0, 255) if image.dtype == np.uint8 else None, extent=place)
+        if i < len(titles):
+            ax.text(x - half_width, y - half_height, titles[i], va='bottom', fontsize=8)
     ax.set(xlim=(-0.5, columns - 0.5), ylim=((rows - 1) * pitch + 0.5, 0.5 - pitch))
     ax.axis('off')
     return fig
@@ -85,15 +97,17 @@ def find_photos(
 
 # %% ../../nbs/01_data.ipynb #795ff75d
 def coco_sample() -> Path:
-    "The folder of fastai's COCO sample (21,837 photos), downloaded on first use. Raises ImportError or OSError with the way on."
+    "The folder of fastai's COCO sample (21,837 photos), downloaded on first use. Raises ImportError or OSError."
+    otherwise = "set COLORIZATION_PHOTOS to a folder of photos"
     try:
         from fastai.data.external import URLs, untar_data
     except ImportError as error:
-        raise ImportError("the COCO sample comes through fastai: `pip install fastai`, or set COLORIZATION_PHOTOS to a folder of photos") from error
+        message = f"the COCO sample comes through fastai: `pip install fastai`, or {otherwise}"
+        raise ImportError(message) from error
     try:
         return untar_data(URLs.COCO_SAMPLE)/'train_sample'
     except OSError as error:
-        raise OSError(f"could not download the COCO sample ({error}); set COLORIZATION_PHOTOS to a folder of photos") from error
+        raise OSError(f"could not download the COCO sample ({error}); {otherwise}") from error
 
 # %% ../../nbs/01_data.ipynb #5f3ec94d
 def split_photos(
@@ -103,9 +117,10 @@ def split_photos(
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
     "Split photos at random, the same way whatever order they come in. Raises ValueError if a side would be empty."
     paths = sorted(map(Path, paths), key=Path.as_posix)
-    n_valid = round(valid * len(paths)) if isinstance(valid, (float, np.floating)) else valid
-    if not 0 < n_valid < len(paths): raise ValueError(f"can't take {n_valid} validation photos from {len(paths)}; both sides need at least one")
-    order = np.random.RandomState(seed).permutation(len(paths))
+    n, n_valid = len(paths), round(valid * len(paths)) if isinstance(valid, (float, np.floating)) else valid
+    if not 0 < n_valid < n:
+        raise ValueError(f"can't take {n_valid} validation photos from {n}; both sides need at least one")
+    order = np.random.RandomState(seed).permutation(n)
     return [paths[i] for i in order[n_valid:]], [paths[i] for i in order[:n_valid]]
 
 # %% ../../nbs/01_data.ipynb #13d28032
@@ -115,9 +130,12 @@ def train_val_photos(
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
     "The photos to train on and those that only ever measure."
     folder = folder or os.environ.get('COLORIZATION_PHOTOS')
-    if os.environ.get('IN_TEST') and not folder: return split_photos(sample_photos(), valid)
+    if os.environ.get('IN_TEST') and not folder:
+        return split_photos(sample_photos(), valid)
     folder = Path(folder or coco_sample())
-    if (folder/'train').is_dir() and (folder/'val').is_dir(): return find_photos(folder/'train'), find_photos(folder/'val')
+    parts = folder/'train', folder/'val'
+    if all(part.is_dir() for part in parts):
+        return find_photos(parts[0]), find_photos(parts[1])
     return split_photos(find_photos(folder), valid)
 
 # %% ../../nbs/01_data.ipynb #9fda1d33
@@ -128,7 +146,7 @@ class BadPhoto(ValueError):
 
 # %% ../../nbs/01_data.ipynb #591b9f4a
 def _mean_chroma(image):
-    "Mean distance from grey, in units of a* and b*, of a network input of a PIL image."
+    "Mean distance from grey, in units of a* and b*, of a small copy of a PIL image."
     small = torch.from_numpy(np.array(image.resize((64, 64), Image.Resampling.BOX)))
     return rgb_to_lab(small.permute(2, 0, 1))[1].norm(dim=0).mean().item() * 110
 
@@ -138,14 +156,18 @@ def load_photo(
     size: int = SIZE, # height and width of the result, in pixels
 ) -> np.ndarray: # uint8 RGB, shape (3, size, size)
     "A colour photo, short side resized to `size`, centre cropped. Raises BadPhoto if it is broken, too small or grey."
+    if not Path(path).is_file():
+        raise BadPhoto("no such file")
     try:
-        if not Path(path).is_file(): raise BadPhoto("no such file")
         with Image.open(path) as image:
-            if min(image.size) < size / 2: raise BadPhoto(f"too small: {image.width} x {image.height}, needs {-(-size // 2)}")
+            width, height = image.size
             image.draft('RGB', (2 * size, 2 * size))
             image, _ = to_srgb(ImageOps.exif_transpose(image))
-    except BadPhoto: raise
-    except Exception as error: raise BadPhoto(f"can't be read: {error}") from error
+    except Exception as error:
+        raise BadPhoto(f"can't be read: {error}") from error
+    if min(width, height) < size / 2:
+        raise BadPhoto(f"too small: {width} x {height}, needs {-(-size // 2)}")
     image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    if _mean_chroma(image) < 2: raise BadPhoto("grey")
+    if _mean_chroma(image) < 2:
+        raise BadPhoto("grey")
     return np.asarray(image).transpose(2, 0, 1)

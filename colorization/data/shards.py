@@ -6,8 +6,6 @@
 __all__ = ['write_shards', 'shards_command', 'shard_dataloader']
 
 # %% ../../nbs/16_shards.ipynb #a178c3cd
-import argparse
-import inspect
 import io
 import json
 import random
@@ -15,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from fastcore.docments import docments
 from PIL import Image
 from tqdm import tqdm
 
+from ..cli import run_as_command
 from ..device import default_workers, pick_device
 from ..files import atomic_write, remove_unfinished
 from .photos import SIZE, BadPhoto, find_photos, load_photo
@@ -90,22 +88,6 @@ def write_shards(
                 unfinished.write_text(json.dumps(index))
     report_rejected({Path(p): why for p, why in index['rejected'].items()}, len(paths))
     return index
-
-# %% ../../nbs/16_shards.ipynb #4a6a25a1
-def _command(function):
-    "Call `function` with the arguments of the command line, which have its own names, defaults and comments."
-    parser = argparse.ArgumentParser(description=function.__doc__)
-    comments = docments(function)
-    for name, argument in inspect.signature(function).parameters.items():
-        default, about = argument.default, comments[name]
-        if default is argument.empty:
-            parser.add_argument(name, help=about)
-        elif default is False:
-            parser.add_argument(f'--{name}', action='store_true', help=about)
-        else:
-            about = f'{about} (default: %(default)s)'
-            parser.add_argument(f'--{name}', type=type(default), default=default, help=about)
-    return function(**vars(parser.parse_args()))
 
 # %% ../../nbs/16_shards.ipynb #00be5ca4
 def shards_command(
@@ -190,4 +172,4 @@ def shard_dataloader(
 
 # %% ../../nbs/16_shards.ipynb #730ec09f
 if __name__ == '__main__' and '__file__' in globals():
-    _command(shards_command)
+    run_as_command(shards_command)
