@@ -46,7 +46,7 @@ class Colorizer:
     "Puts colour into photos with a trained generator."
     def __init__(self,
         net_G: torch.nn.Module, # L (B, 1, H, W) to ab (B, 2, H, W), in `eval()` mode, as `load_generator` returns it
-        size: int | None = None, # short side of the network input, a multiple of `net_G.multiple`; default: `net_G.size`
+        size: int | None = None, # short side of the network input, a multiple of `net_G.multiple`; default: its own
         saturation: float = 1.0, # factor on the colours, from 0 (grey) to 10
     ):
         size = getattr(net_G, 'size', 256) if size is None else size
