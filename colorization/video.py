@@ -407,7 +407,9 @@ def _moved(packet, clock, copies):
     return [packet]
 
 def _shifted(packet, clock):
-    "A packet of pictures, moved by its clock."
+    "A packet of pictures, moved by its clock. AVI says only when one is decoded; the other time is a guess."
+    if packet.stream.container.format.name == 'avi':
+        packet.pts = None
     if packet.dts is not None:
         clock(packet.dts)
         packet.dts += clock.shift
@@ -423,7 +425,8 @@ def _length(film, video, start=0):
     with suppress(KeyError, ValueError):
         hours, minutes, seconds = map(float, video.metadata['DURATION'].split(':')) # of Matroska
         length = 3600 * hours + 60 * minutes + seconds
-    return length - float(start) if 'matroska' in film.format.name and length > start else length
+    from_zero = film.format.name in ('asf', 'matroska,webm')
+    return length - float(start) if from_zero and length > start else length
 
 # %% ../nbs/14_video.ipynb #cac78d64
 def _cut_off(length, video, frame):
@@ -596,9 +599,9 @@ def _convert(film, out, colorizer, memory, name):
         return f"{picture.damaged} parts of it can't be read"
     return _cut_off(_length(film, video, start), video, picture.frame)
 
-# %% ../nbs/14_video.ipynb #a0f93171
+# %% ../nbs/14_video.ipynb #07c51f53
 _OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'wmfsdk', 'wm/', 'isvbr',
-                     'deviceconformance', 'handler_name', 'vendor_id', 'creation_time')
+                     'deviceconformance', 'handler_name', 'vendor_id', 'software')
 
 def _switches(path, tags):
     "Options for the container at `path`, for these tags."
@@ -609,16 +612,17 @@ def _lost_tags(tags, path, name):
     "Warn of those of the `tags` that the film at `path` doesn't have."
     with _open(path) as film:
         kept = {tag.lower() for tag in film.metadata}
-    lost = [tag for tag in tags if tag.lower() not in kept and not tag.lower().startswith(_OF_THE_CONTAINER)]
+    lost = [tag for tag in tags if tag.lower() not in kept]
     if lost:
         warnings.warn(f"{name}: {Path(path).suffix[1:].upper()} can't hold {', '.join(lost)}, which is left out")
 
 def _write(film, path, colorizer, memory, name):
     "Write the open `film` in colour to `path`; returns what was lost, in words."
-    with _open(path, 'w', **_switches(path, film.metadata)) as out:
-        out.metadata.update(film.metadata)
+    tags = {tag: text for tag, text in film.metadata.items() if not tag.lower().startswith(_OF_THE_CONTAINER)}
+    with _open(path, 'w', **_switches(path, tags)) as out:
+        out.metadata.update(tags)
         lost = _convert(film, out, colorizer, memory, name)
-    _lost_tags(film.metadata, path, name)
+    _lost_tags(tags, path, name)
     return lost
 
 # %% ../nbs/14_video.ipynb #8b5e30ce
