@@ -186,7 +186,11 @@ _OF_THE_FILE = ('bps', 'duration', 'encoder', 'number_of_', 'rotate', '_statisti
 
 def _tags(stream):
     "What a stream says of its contents, without what it says of its file."
-    return {name: text for name, text in stream.metadata.items() if not name.lower().startswith(_OF_THE_FILE)}
+    tags = {name: text for name, text in stream.metadata.items() if not name.lower().startswith(_OF_THE_FILE)}
+    for name in 'name', 'NAME': # MP4 reads the title by another name than it writes it
+        if name in tags:
+            tags.setdefault('title', tags.pop(name))
+    return tags
 
 def _add_picture(out, video, frame, turned):
     "A stream of H.264 in the container `out` for colour versions of the stream `video`, whose first one is `frame`."
@@ -449,7 +453,7 @@ def _first_packet(film, stream):
     with _open(film.name.removeprefix('file:')) as again:
         return next(packet for packet in again.demux(again.streams[stream.index]) if packet.size)
 
-# %% ../nbs/14_video.ipynb #ed57cf40
+# %% ../nbs/14_video.ipynb #97f360f2
 _MIME = {'mjpeg': 'image/jpeg', 'png': 'image/png', 'bmp': 'image/bmp', 'gif': 'image/gif', 'webp': 'image/webp'}
 
 def _add_cover(film, out, cover):
@@ -469,6 +473,8 @@ def _holds(out, stream):
     "Whether `out` can hold a cover or an attached file of another film."
     if out.format.name == 'matroska':
         return stream.type == 'attachment' or stream.codec_context.name in _MIME
+    if out.format.name != 'mp4' or 'movflags' in out.options:
+        return False # MOV takes a cover, and doesn't write it
     return stream.type == 'video' and _accepts(out, lambda trial: trial.add_stream_from_template(stream, opaque=True))
 
 # %% ../nbs/14_video.ipynb #bcbf3184
