@@ -6,8 +6,10 @@
 __all__ = ['FILMS', 'ColorMemory', 'film_result', 'is_film', 'colorize_film']
 
 # %% ../nbs/14_video.ipynb #248f70c3
+import os
 import warnings
 from contextlib import suppress
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -57,7 +59,7 @@ def film_result(
 
 # %% ../nbs/14_video.ipynb #ee8a3484
 def _open(path, mode='r', **options):
-    "Open a film. `file:` and MP4 by name: no part of a file's name is taken for a protocol, and M4V may hold any sound."
+    "Open a film. `file:` and MP4 by name: no part of a name is taken for a protocol, and M4V may hold any sound."
     import av
     kind = 'mp4' if mode == 'w' and Path(path).suffix.lower() == '.m4v' else None
     return av.open(f'file:{Path(path).absolute()}', mode, format=kind, options=options)
@@ -98,7 +100,7 @@ def _moves(path):
     except (av.error.FFmpegError, ValueError, OSError):
         return False
 
-# %% ../nbs/14_video.ipynb #da7bd002
+# %% ../nbs/14_video.ipynb #4f2356c0
 def _is_photo(path):
     "Whether Pillow knows the file as an image, or it can't be read at all."
     try:
@@ -114,10 +116,10 @@ def _is_photo(path):
 def is_film(
     path: str | Path,
 ) -> bool:
-    "Whether the suffix of a file is one of `FILMS`, or what Pillow can't open moves. False where there is no file."
+    "Whether the suffix of a file is one of `FILMS`, or what is inside can't be opened by Pillow, and moves."
     if Path(path).suffix.lower() in FILMS:
         return True
-    return Path(path).is_file() and not _is_photo(path) and _moves(path)
+    return os.path.isfile(path) and not _is_photo(path) and _moves(path)
 
 # %% ../nbs/14_video.ipynb #8a37ff60
 def _matrix(frame):
@@ -132,9 +134,10 @@ def _upright(pixels, matrix):
         pixels, a, d = pixels.swapaxes(0, 1), c, b
     return pixels[::-1 if d < 0 else 1, ::-1 if a < 0 else 1]
 
-# %% ../nbs/14_video.ipynb #6692af5c
+# %% ../nbs/14_video.ipynb #ae467fb3
 _HDR = {16: 'PQ', 18: 'HLG'}
 
+@lru_cache
 def _light(kind):
     "For each of 65,536 codes of PQ or HLG, light on a screen; paper white is 1."
     code = np.linspace(0, 1, 65536)
@@ -217,7 +220,7 @@ def _even(frame):
     even.pts, even.time_base = frame.pts, frame.time_base
     return even
 
-# %% ../nbs/14_video.ipynb #ac9acfd0
+# %% ../nbs/14_video.ipynb #b6226e2f
 def _pulled(graph):
     "The frames that a graph of filters has ready."
     frames = []
@@ -231,10 +234,11 @@ def _bwdif(frame):
     import av
     graph = av.filter.Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    graph.link_nodes(source, graph.add('bwdif', 'mode=send_frame:deint=interlaced'), graph.add('buffersink')).configure()
+    bwdif, sink = graph.add('bwdif', 'mode=send_frame:deint=interlaced'), graph.add('buffersink')
+    graph.link_nodes(source, bwdif, sink).configure()
     return graph
 
-# %% ../nbs/14_video.ipynb #9118b852
+# %% ../nbs/14_video.ipynb #17ade835
 class _Deinterlacer:
     "Frames without combs, from the first one on that is marked as interlaced; None asks for the last one."
     def __init__(self, name):
@@ -243,7 +247,7 @@ class _Deinterlacer:
         if self.graph is None and (frame is None or not frame.interlaced_frame):
             return [] if frame is None else [frame]
         if self.graph is None:
-            warnings.warn(f"{self.name}: its pictures are interlaced, of two halves each; bwdif makes whole ones of them")
+            warnings.warn(f"{self.name}: its pictures are interlaced, of two halves each; they are made whole")
         kind = frame and (frame.width, frame.height, frame.format.name)
         frames = self._pass(None) if frame and self.graph and kind != self.kind else []
         if frame and kind != self.kind:
@@ -259,8 +263,8 @@ class _Deinterlacer:
 
 # %% ../nbs/14_video.ipynb #5e16d9c9
 class _Clock:
-    """Ticks from 0 on that rise by `rise` at least: those of a stream that begins at `start`, moved on where they jump back.
-    Where they are missing, they are `step` after the last."""
+    """Ticks from 0 on that rise by `rise` at least: those of a stream that begins at `start`, moved on
+    where they jump back. Where they are missing, they are `step` after the last."""
     def __init__(self, step, start=0, rise=None):
         self.step, self.shift, self.last = step, -start, None
         self.rise = min(1, step) if rise is None else rise
@@ -341,9 +345,9 @@ def _resampler(frame, encoder):
         graph.set_audio_frame_size(encoder.frame_size)
     return graph
 
-# %% ../nbs/14_video.ipynb #cd19607e
+# %% ../nbs/14_video.ipynb #534be820
 class _Converter:
-    "Packets of sound become packets of the stream `target`, which is encoded anew; the empty packet asks for the last ones."
+    "Packets of sound become packets of the stream `target`, encoded anew; the empty packet asks for the last ones."
     def __init__(self, target):
         self.target, self.graph, self.kind, self.frames = target, None, None, 0
     def __call__(self, packet):
@@ -373,7 +377,8 @@ def _sound_of(stream, out):
     if _accepts(out, lambda trial: trial.add_stream_from_template(stream)):
         return out.add_stream_from_template(stream)
     name = stream.codec_context.name
-    for kind in ('flac', 'alac', 'aac') if name.startswith('pcm') or stream.codec_context.codec.lossless else ('aac', 'flac'):
+    exact = name.startswith('pcm') or stream.codec_context.codec.lossless
+    for kind in ('flac', 'alac', 'aac') if exact else ('aac', 'flac'):
         if _accepts(out, lambda trial: _add_sound(trial, stream, kind)):
             return _Converter(_add_sound(out, stream, kind))
 
@@ -387,7 +392,8 @@ def _copies(film, out, name):
         elif known and _accepts(out, lambda trial: trial.add_stream_from_template(stream)):
             copy = out.add_stream_from_template(stream)
         if copy is None:
-            warnings.warn(f"{name}: its {stream.type} is of a kind that is unknown, or not for {out.format.name}, and left out")
+            why = f"of a kind that is unknown, or not for {out.format.name}"
+            warnings.warn(f"{name}: its {stream.type} is {why}, and left out")
             continue
         copies[stream] = copy
         target = copy.target if isinstance(copy, _Converter) else copy
@@ -477,7 +483,7 @@ def _holds(out, stream):
         return False # MOV takes a cover, and doesn't write it
     return stream.type == 'video' and _accepts(out, lambda trial: trial.add_stream_from_template(stream, opaque=True))
 
-# %% ../nbs/14_video.ipynb #bcbf3184
+# %% ../nbs/14_video.ipynb #6ec2a456
 def _add_others(film, out, name):
     "Give `out` the covers and attached files of `film`; returns packets to write. Warns of all that is left out."
     packets, left, video = [], [], _moving(film)
@@ -491,7 +497,8 @@ def _add_others(film, out, name):
         elif kind == 'cover' and stream.codec_context is not None and _holds(out, stream):
             packets += _add_cover(film, out, stream)
         else:
-            left.append({'video': 'second picture', 'attachment': f'attached file {stream.metadata.get("filename", "")}'}.get(kind, kind))
+            words = {'video': 'second picture', 'attachment': f'attached file {stream.metadata.get("filename", "")}'}
+            left.append(words.get(kind, kind))
     if left:
         warnings.warn(f"{name}: {', '.join(dict.fromkeys(left))} can't be kept in {out.format.name}, and left out")
     return packets
@@ -500,7 +507,8 @@ def _add_others(film, out, name):
 class _Picture:
     "The stream `video` on its way into the container `out`, in colour. `others` adds more streams, after this one."
     def __init__(self, video, out, colorizer, memory, name, others):
-        self.video, self.out, self.colorizer, self.memory, self.name, self.others = video, out, colorizer, memory, name, others
+        self.video, self.out, self.name, self.others = video, out, name, others
+        self.colorizer, self.memory = colorizer, memory
         step = max(1, round(1 / (video.time_base * (video.average_rate or 25))))
         self.course, self.deinterlacer = _Course(step), _Deinterlacer(name)
         self.stream, self.size, self.frame, self.damaged, self.late = None, None, None, 0, 0
@@ -520,14 +528,15 @@ class _Picture:
                 self.write(whole)
         return len(frames)
 
-# %% ../nbs/14_video.ipynb #73d3197f
+# %% ../nbs/14_video.ipynb #6a12d8aa
 @patch
 def write(self: _Picture, frame):
     "Predict and encode one frame."
     if self.size is None: # later frames of another size are scaled
         self.size = self.video.width, self.video.height
         if frame.color_trc in _HDR:
-            warnings.warn(f"{self.name}: its light is that of HDR ({_HDR[frame.color_trc]}), and tone-mapped to ordinary light")
+            kind = _HDR[frame.color_trc]
+            warnings.warn(f"{self.name}: its light is that of HDR ({kind}), and tone-mapped to ordinary light")
     colored = self.colorizer.colorize_frame(frame, self.memory, *self.size)
     colored.pts = frame.pts
     if self.stream is None:
@@ -581,9 +590,9 @@ class _Sounds:
             warnings.warn(f"{self.name}: parts of its {kind} can't be read or written, and are left out")
         self.lost.add(kind)
 
-# %% ../nbs/14_video.ipynb #e2cc46c4
+# %% ../nbs/14_video.ipynb #34418e92
 def _convert(film, out, colorizer, memory, name):
-    "Write the open `film` in colour, with all that belongs to it, into the container `out`; returns what was lost, in words."
+    "Write the open `film` in colour, with all that belongs to it, into `out`; returns what was lost, in words."
     video = _moving(film)
     video.thread_type = 'AUTO'
     start = _start([video, *film.streams.audio])
@@ -605,9 +614,9 @@ def _convert(film, out, colorizer, memory, name):
         return f"{picture.damaged} parts of it can't be read"
     return _cut_off(_length(film, video, start), video, picture.frame)
 
-# %% ../nbs/14_video.ipynb #07c51f53
-_OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'wmfsdk', 'wm/', 'isvbr',
-                     'deviceconformance', 'handler_name', 'vendor_id', 'software')
+# %% ../nbs/14_video.ipynb #a13af245
+_OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'wmfsdk', 'wm/',
+                     'isvbr', 'deviceconformance', 'handler_name', 'vendor_id', 'software')
 
 def _switches(path, tags):
     "Options for the container at `path`, for these tags."
@@ -644,7 +653,7 @@ def colorize_film(
     import av
     source, target = Path(source), Path(target)
     try:
-        if not source.is_file():
+        if not os.path.isfile(source):
             raise ValueError("there is no such file")
         if target.exists() and target.samefile(source):
             raise ValueError("it would be replaced by its result; choose another name for that")
@@ -652,9 +661,11 @@ def colorize_film(
         with _open(source) as film:
             video = _moving(film)
             if video is None or video.codec_context is None:
-                raise ValueError("it has no picture" if video is None else "its picture is of a kind that PyAV doesn't know")
+                unknown = "its picture is of a kind that PyAV doesn't know"
+                raise ValueError("it has no picture" if video is None else unknown)
             with atomic_write(target) as unfinished:
-                lost = _write(film, unfinished, colorizer or Colorizer.from_pretrained(), ColorMemory(memory), source.name)
+                colorizer = colorizer or Colorizer.from_pretrained()
+                lost = _write(film, unfinished, colorizer, ColorMemory(memory), source.name)
         if lost:
             raise ValueError(f"{lost}; what could be read is in {target}")
     except (av.error.FFmpegError, ValueError) as error:
