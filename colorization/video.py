@@ -483,14 +483,15 @@ def _holds(out, stream):
         return False # MOV takes a cover, and doesn't write it
     return stream.type == 'video' and _accepts(out, lambda trial: trial.add_stream_from_template(stream, opaque=True))
 
-# %% ../nbs/14_video.ipynb #6ec2a456
+# %% ../nbs/14_video.ipynb #04071693
 def _add_others(film, out, name):
     "Give `out` the covers and attached files of `film`; returns packets to write. Warns of all that is left out."
     packets, left, video = [], [], _moving(film)
     known = {video, *film.streams.audio, *film.streams.subtitles}
     for stream in film.streams:
-        if stream in known or stream.type == 'data' and stream.name == 'bin_data' and film.chapters():
-            continue # the chapters of MP4 are in such a stream
+        chapters = stream.type == 'data' and stream.name == 'bin_data' and film.chapters()
+        if stream in known or chapters or 'timecode' in stream.metadata:
+            continue # chapters and timecodes of MP4 are in streams, and written as such from what the film says
         kind = 'cover' if stream.type == 'video' and _is_cover(stream) else stream.type
         if stream.type == 'attachment' and _holds(out, stream):
             out.add_attachment(stream.name or 'file', stream.mimetype or 'application/octet-stream', stream.data)
