@@ -20,7 +20,7 @@ from .images import open_photo, save_photo
 from .data.photos import black_and_white_photos, find_photos
 from .colorize import Colorizer
 from .weights import DEFAULT_WEIGHTS, WEIGHTS
-from .video import FILMS, colorize_film, film_result
+from .video import FILMS, colorize_film, film_result, is_film
 
 # %% ../nbs/13_command.ipynb #222ccb71
 def _path(text):
@@ -58,7 +58,7 @@ def _inside(photo, out, recursive, failed):
 def result_names(path, out):
     "Names for the result of `path` in the folder `out`, the best first."
     kept = path.suffix.lower() in ('.jpg', '.jpeg', '.jfif', '.png')
-    suffix = film_result(path).suffix if path.suffix.lower() in FILMS else path.suffix if kept else '.png'
+    suffix = film_result(path).suffix if is_film(path) else path.suffix if kept else '.png'
     name = path.name[:len(path.name) - len(path.suffix)] if suffix == path.suffix else path.name
     yield out/f'{name}{suffix}'
     for i in count(2): yield out/f'{name}_{i}{suffix}'
@@ -85,7 +85,7 @@ def _plan(photos, out, recursive=False):
 # %% ../nbs/13_command.ipynb #84512d59
 def _colorize_file(colorizer, path, result, compare, overwrite):
     "Colorize `path` into `result`; with `compare`, before and after in a second file, side by side where a JPEG can be that wide. What exists stays, unless `overwrite`."
-    if path.suffix.lower() in FILMS: return colorize_film(path, result, colorizer)
+    if is_film(path): return colorize_film(path, result, colorizer)
     if overwrite or not result.is_file(): save_photo(colorizer.colorize(path), result, path)
     if compare and (overwrite or not _comparison(result).is_file()):
         before, after = open_photo(path)[0], open_photo(result)[0]
@@ -144,5 +144,5 @@ def colorize_command(
     "The `colorize` command."
     parser = _parser()
     try: return _run(parser, parser.parse_args(argv))
-    except KeyboardInterrupt: _say("interrupted; what is written is complete, and the same command goes on from here", sys.stderr)
+    except KeyboardInterrupt: _say("interrupted; what is written is complete, and the same command goes on from here; a film that was not finished begins anew", sys.stderr)
     return 130
