@@ -73,7 +73,7 @@ def render_readme(language: str = "") -> None:
         if name in text:
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_bytes(data)
-    text = re.sub(r"!\[png\]", lambda _: f"![{descriptions.pop(0)}]", text).replace("](../", "](")
+    text = re.sub(r"!\[(?:png|jpeg)\]", lambda _: f"![{descriptions.pop(0)}]", text).replace("](../", "](")
     text = re.sub(r"\]\(index([.a-z]*)\.ipynb\)", r"](README\1.md)", text)
     text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
     readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
