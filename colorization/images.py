@@ -300,7 +300,7 @@ def _tifffile():
     logging.getLogger('tifffile').setLevel(logging.CRITICAL + 1)
     return tifffile
 
-# %% ../nbs/A3_images.ipynb #cf61866b
+# %% ../nbs/A3_images.ipynb #71a1cc1d
 def _number(page, tag, default):
     "The first number of a tag of a TIFF's page."
     try:
@@ -315,9 +315,12 @@ def _is_extra(page):
 
 def _tiff_pages(tif):
     "(index or None, page) of all that an open TIFF shows; None for those that lie one level deeper."
-    found = []
+    found, seen = [], set()
     for index, page in enumerate(tif.pages):
-        page = page.aspage() if hasattr(page, 'aspage') else page
+        if page.offset in seen: # a damaged file, whose pages go in a circle
+            break
+        seen.add(page.offset)
+        page = page.aspage()
         found.append((index, page))
         found += [(None, deeper.aspage()) for deeper in page.pages or []]
     if any(page.tags.valueof(262) in (32803, 34892) for _, page in found):
@@ -586,7 +589,7 @@ def _jpeg_damage(path, image, limit):
         return f"it is cut off; the lowest {missing:.0%} of it are missing"
     return '' if ended else "its end marker is missing"
 
-# %% ../nbs/A3_images.ipynb #981d2ddd
+# %% ../nbs/A3_images.ipynb #52cd133b
 def _png_chunks(data):
     "(name, content, whether the checksum is right) of each chunk of a PNG, as far as it goes."
     at = 8
@@ -604,10 +607,12 @@ def _unpacked(packed, size):
     unpack, pieces, length = zlib.decompressobj(), [], 0
     for i in range(0, len(packed), 4096):
         try:
-            pieces.append(unpack.decompress(packed[i:i + 4096], size - length))
+            pieces.append(unpack.decompress(unpack.unconsumed_tail + packed[i:i + 4096], size - length))
         except zlib.error:
             break
         length += len(pieces[-1])
+        if length == size: # a limit of 0 would be none
+            break
     return b''.join(pieces)
 
 # %% ../nbs/A3_images.ipynb #45f8ddb9
@@ -791,30 +796,38 @@ def photo_parts(
         return 'animation', count, ANIMATED[kind]
     return ('pages', count, '') if count > 1 and kind == 'DCX' else ('photo', 1, '')
 
-# %% ../nbs/A3_images.ipynb #5e3b6b3c
+# %% ../nbs/A3_images.ipynb #3b7125e1
 def open_frames(
     path: str | Path, # of an animation
     max_megapixels: float | None = None, # the most pixels of all of its pictures together; see `open_photo`
 ): # yields ((sRGB, alpha, profile), milliseconds) of each
-    "Open an animation picture by picture. Raises ValueError, naming the file, if one can't be read."
+    "Open an animation picture by picture. Raises ValueError, naming the file; warns like `open_photo`."
     limit = default_megapixels() if max_megapixels is None else max_megapixels
     try:
         with _pillow_open(path, limit) as image:
             _check_size((image.width * image.n_frames, image.height), limit)
             for i in range(image.n_frames):
                 image.seek(i)
-                yield open_photo(image, max_megapixels=limit), image.info.get('duration', 0)
+                try:
+                    opened = open_photo(image, max_megapixels=limit)
+                except ValueError:
+                    if not i:
+                        raise
+                    warnings.warn(f"{path}: it ends after {i} of {image.n_frames} pictures", DamagedPhoto, stacklevel=2)
+                    return
+                yield opened, image.info.get('duration', 0)
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ValueError(f"{path} can't be read as an animation: {error}") from error
 
-# %% ../nbs/A3_images.ipynb #ad49e3ec
+# %% ../nbs/A3_images.ipynb #4f2ef23a
 def looks_like_photo(
     path: str | Path,
 ) -> bool:
     "Whether a file begins like a photo, whatever its name."
     try:
         head = _first_bytes(path) if Path(path).is_file() else b''
-        if head[:4] in _TIFF or _is_heic(head):
+        is_raw = any(head[at:at + len(start)] == start for (at, start), what in _STARTS.items() if what == _RAW)
+        if head[:4] in _TIFF or _is_heic(head) or is_raw:
             return True
         Image.init()
         sure = [kind for kind in 'JPEG PNG GIF WEBP BMP JPEG2000 AVIF PSD'.split() if kind in Image.OPEN]
@@ -948,7 +961,7 @@ def save_photo(
     with atomic_write(path) as unfinished:
         image.save(unfinished, quality=95, icc_profile=image.info.get('icc_profile'), **about)
 
-# %% ../nbs/A3_images.ipynb #13a152d4
+# %% ../nbs/A3_images.ipynb #8b835026
 def _for_gif(image):
     "An RGB image with a palette of its own."
     if image.mode != 'RGB':
@@ -962,6 +975,8 @@ def save_animation(
 ):
     "Write an animation, with the repetitions and EXIF data of the file `source`."
     images, times = zip(*frames)
+    if any(image.mode == 'RGBA' for image in images):
+        images = [image.convert('RGBA') for image in images]
     with _header(source, None) as original:
         options = dict(loop=original.info['loop']) if 'loop' in original.info else {}
         if getattr(original, 'default_image', False): # of a PNG: for programs that show no animation
