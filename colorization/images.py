@@ -328,7 +328,7 @@ def _tiff_pages(tif):
     whole = [(index, page) for index, page in found if not _is_extra(page)]
     return whole or sorted(found, key=lambda pair: -pair[1].imagewidth * pair[1].imagelength)[:1]
 
-# %% ../nbs/A3_images.ipynb #d4b3482e
+# %% ../nbs/A3_images.ipynb #e2b036f2
 def _bits(page):
     "Bits of each sample: a number, or several if they differ."
     bits = page.bitspersample
@@ -337,7 +337,9 @@ def _bits(page):
 def _pillow_can(page):
     "Whether Pillow reads a page of a TIFF rightly."
     bits, samples, meaning = _bits(page), page.samplesperpixel, page.tags.valueof(262)
-    if page.sampleformat not in (1, 4) or _number(page, 281, 0) in (1023, 4095, 16383) or page.imagedepth > 1:
+    if page.sampleformat not in (1, 4) or page.imagedepth > 1:
+        return False
+    if bits == 16 and any(code in page.tags for code in (281, 341)):
         return False
     if bits == 1:
         return samples == 1 and meaning in (0, 1)
@@ -366,21 +368,21 @@ def _tiff_values(page):
     planes, _, height, width, samples = values.shape
     return np.moveaxis(values[:, 0], 0, 2).reshape(height, width, planes * samples)
 
-# %% ../nbs/A3_images.ipynb #55afd057
+# %% ../nbs/A3_images.ipynb #65029081
 def _is_full(number): return number > 254 and number & (number + 1) == 0
 
 def _tiff_range(page, values):
     "(black, white) of a TIFF's numbers; None for white means: like an array."
-    low, high = _number(page, 340, None), _number(page, 341, None)
-    if low is not None and high is not None and np.isfinite(low) and np.isfinite(high) and low < high:
-        if page.sampleformat == 3 or high - low >= 255:
+    low, high = _number(page, 340, 0), _number(page, 341, None)
+    bits, kind = values.dtype.itemsize * 8 if isinstance(_bits(page), tuple) else _bits(page), values.dtype.kind
+    if high is not None and np.isfinite(low) and np.isfinite(high) and low < high:
+        if kind == 'f' or (kind == 'i' or bits >= 32) and high - low >= 255:
             return low, high
-    if page.sampleformat == 3:
+    if kind == 'f':
         return 0, None
-    bits, kind = values.dtype.itemsize * 8 if isinstance(page.bitspersample, tuple) else _bits(page), values.dtype.kind
-    top = _number(page, 281, 0)
-    if isinstance(top, int) and _is_full(top) and top < 2 ** bits and values.max() <= top:
-        return 0, top
+    for top in (_number(page, 281, 0), high):
+        if isinstance(top, int) and _is_full(top) and top < 2 ** bits and values.max() <= top:
+            return 0, top
     if kind == 'i' and values.min() < 0 or kind == 'i' and bits < 32:
         raise ValueError(f"it is a {_tiff_words(page)} and doesn't say what is black and white (tags 340 and 341)")
     return (0, None) if bits >= 32 else (0, 2 ** bits - 1)
@@ -392,19 +394,19 @@ def _tiff_to_8_bit(page, values):
     except ValueError as error:
         raise ValueError(f"it is a {_tiff_words(page)}; {error}") from error
 
-# %% ../nbs/A3_images.ipynb #6fada2fa
+# %% ../nbs/A3_images.ipynb #eaad3eec
 def _palette_image(page, values):
     colors = np.asarray(page.colormap)
     colors = colors >> 8 if colors.max() > 255 else colors
     return np.moveaxis(colors[:, values[..., 0]], 0, -1).astype(np.uint8)
 
 def _lab_image(page, values):
-    "L, a, b of 8 or 16 bits as Pillow's LAB; where a and b have a sign (photometric 8), 0 becomes 128."
+    "L, a, b of 8 or 16 bits as Pillow's LAB, which takes a and b with a sign; those of ICC Lab (9) have none."
     if page.sampleformat not in (1, 2) or _bits(page) not in (8, 16):
         raise ValueError(f"it is a {_tiff_words(page)}")
     values = values.view(np.dtype(f'u{values.dtype.itemsize}'))
     lab = (values if _bits(page) == 8 else values >> 8).astype(np.uint8)
-    if page.tags.valueof(262) == 8:
+    if page.tags.valueof(262) == 9:
         lab[..., 1:3] ^= 128
     return Image.frombytes('LAB', lab.shape[1::-1], np.ascontiguousarray(lab[..., :3]).tobytes())
 
