@@ -472,7 +472,7 @@ def _tiff_info(page):
         info['icc_profile'] = page.iccprofile
     return info
 
-# %% ../nbs/A3_images.ipynb #5d834c8a
+# %% ../nbs/A3_images.ipynb #afa25071
 def _parts_of(page):
     "(numbers of a page of a TIFF, share that could be read), strip by strip."
     values, read, count = np.zeros(page.shaped, page.dtype), 0, len(page.dataoffsets)
@@ -481,10 +481,13 @@ def _parts_of(page):
         try:
             file.seek(start)
             data = file.read(length)
+            share = len(data) / length
+            if page.compression == 1: # not packed, so a part of it can be read too
+                data = data + bytes(length - len(data))
             part, (plane, depth, top, left, _), _ = page.decode(data if len(data) == length else b'', i)
             part = part[:, :page.imagelength - top, :page.imagewidth - left]
             values[plane, depth:depth + part.shape[0], top:top + part.shape[1], left:left + part.shape[2]] = part
-            read += 1
+            read += share
         except Exception: # this one is damaged
             continue
     return values, read / count
@@ -510,12 +513,14 @@ def _read_page(page):
         image, note = _tiff_image(_Parts(page, values))
         return image, [(DamagedPhoto, f"{1 - share:.0%} of it can't be read")]
 
-# %% ../nbs/A3_images.ipynb #d9aa4d0b
+# %% ../nbs/A3_images.ipynb #3a97c8a3
 def _more(count, index, what):
     "What is left out of a file of which one picture is opened without being asked for by its number."
     return [(LeftOut, f"it holds {count} {what}, and this is the first")] if count > 1 and index is None else []
 
 def _choose(pages, index):
+    if not pages:
+        raise ValueError("it has no page that can be read; it is cut off or damaged")
     if (index or 0) >= len(pages):
         raise ValueError(f"it has {len(pages)} pages, and none of the number {index} (the first is 0)")
     return pages[index or 0]
@@ -541,27 +546,42 @@ def _read_tiff(path, index, limit):
         image.info = _tiff_info(page)
         return _upright(image), notes + note
 
-# %% ../nbs/A3_images.ipynb #323d511e
+# %% ../nbs/A3_images.ipynb #1ea5f4f8
 _MARKER = re.compile(rb'\xff+[^\x00\x01\xd0-\xd7\xff]') # in the coded data: but for restarts and stuffed bytes
+
+def _jpeg_segments(data):
+    "(code, where it begins) of each marker of a JPEG, up to its end; the code 0 where its data stop before."
+    at = 2
+    while at + 2 <= len(data) and data[at] == 255:
+        code = data[at + 1]
+        yield code, at
+        if code == 0xd9:
+            return
+        at += 1 if code == 255 else 2 + int.from_bytes(data[at + 2:at + 4], 'big')
+        if code == 0xda: # coded data follow
+            marker = _MARKER.search(data, at)
+            if not marker:
+                break
+            at = marker.end() - 2
+    yield 0, len(data)
 
 def _jpeg_end(data):
     "Where the end marker of a JPEG is, or its data stop; and whether it is there."
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 255:
-            return len(data), False
-        if data[at + 1] == 0xd9:
-            return at, True
-        coded = data[at + 1] == 0xda
-        at += 1 if data[at + 1] == 255 else 2 + int.from_bytes(data[at + 2:at + 4], 'big')
-        if coded:
-            marker = _MARKER.search(data, at)
-            if not marker:
-                return len(data), False
-            at = marker.end() - 2
-    return (at, True) if data[at:at + 2] == b'\xff\xd9' else (len(data), False)
+    code, at = list(_jpeg_segments(data))[-1]
+    return at, code == 0xd9
 
-# %% ../nbs/A3_images.ipynb #470f2fe4
+def _lacks_scans(data):
+    "Whether a progressive JPEG ends before its finest details."
+    fine = {}
+    for code, at in _jpeg_segments(data):
+        if code == 0xda:
+            n = data[at + 4]
+            first, last, bits = data[at + 5 + 2 * n:at + 8 + 2 * n]
+            for component in data[at + 5:at + 5 + 2 * n:2]:
+                fine.setdefault(component, set()).update(range(first, last + 1) if bits & 15 == 0 else ())
+    return any(len(done) < 64 for done in fine.values())
+
+# %% ../nbs/A3_images.ipynb #b5bee7bc
 def _jpeg_missing(data, limit):
     "The share of a JPEG's rows, from below, that its data don't reach."
     end, _ = _jpeg_end(data)
@@ -583,9 +603,12 @@ def _jpeg_damage(path, image, limit):
     with open(path, 'rb') as file:
         file.seek(max(0, os.path.getsize(path) - 4096))
         ended = b'\xff\xd9' in file.read()
-    if ended and not _flat_corner(image):
+    progressive = bool(image.info.get('progressive'))
+    if ended and not progressive and not _flat_corner(image):
         return ''
     data = Path(path).read_bytes()
+    if progressive and _lacks_scans(data):
+        return "it is cut off; its finer details are missing"
     missing, ended = _jpeg_missing(data, limit), _jpeg_end(data)[1]
     if missing:
         return f"it is cut off; the lowest {missing:.0%} of it are missing"
@@ -617,7 +640,7 @@ def _unpacked(packed, size):
             break
     return b''.join(pieces)
 
-# %% ../nbs/A3_images.ipynb #45f8ddb9
+# %% ../nbs/A3_images.ipynb #1019d666
 def _png_raw_size(header):
     "(bytes of a PNG's pixels before they were packed, bytes of one row; 0 if it is interlaced)."
     width, height = int.from_bytes(header[:4], 'big'), int.from_bytes(header[4:8], 'big')
@@ -630,12 +653,15 @@ def _png_raw_size(header):
     return sum(h * (1 + (w * bits + 7) // 8) for w, h in sizes if w > 0 and h > 0), 0
 
 def _mended_png(data, limit):
-    "(a PNG that Pillow reads, share of its pixels that is missing)."
+    "(a PNG that Pillow reads, what is damaged in its picture, in words)."
     chunks = list(_png_chunks(data))
     header = next(content for name, content, _ in chunks if name == b'IHDR')
     _check_size((int.from_bytes(header[:4], 'big'), int.from_bytes(header[4:8], 'big')), limit)
     size, row = _png_raw_size(header)
     raw = _unpacked(b''.join(content for name, content, _ in chunks if name == b'IDAT'), size)
+    # Each row begins with the number of its filter, 0 to 4; anything else is damage
+    wrong = [i for i, number in enumerate(raw[::row]) if number > 4] if row else []
+    raw = raw[:wrong[0] * row] if wrong else raw
     if len(raw) <= row:
         raise ValueError("nothing of its picture can be read")
     missing = 1 - len(raw) / size
@@ -643,9 +669,12 @@ def _mended_png(data, limit):
     kept = [(name, content) for name, content, right in chunks
             if name in (b'IHDR', b'PLTE') or right and name[:1].islower() and len(content) < 1_000_000]
     before = [chunk for chunk in kept if chunk[0] not in (b'acTL', b'fcTL', b'fdAT')]
-    return data[:8] + b''.join(_png_chunk(*chunk) for chunk in (*before, (b'IDAT', packed), (b'IEND', b''))), missing
+    words = f"{missing:.0%} of it can't be read" if missing else ''
+    if not missing and not all(right for name, _, right in chunks if name == b'IDAT'):
+        words = "its checksum is wrong"
+    return data[:8] + b''.join(_png_chunk(*chunk) for chunk in (*before, (b'IDAT', packed), (b'IEND', b''))), words
 
-# %% ../nbs/A3_images.ipynb #37457908
+# %% ../nbs/A3_images.ipynb #f2275630
 def _as_far_as_it_goes(path, index, limit):
     "The image in a file that is cut off. Raises ValueError if nothing of it can be read."
     with _ONE_AT_A_TIME, _pillow_open(path, limit) as image:
@@ -667,9 +696,9 @@ def _mended(path, head, index, limit):
             image = _upright(image)
         return image, [(DamagedPhoto, _jpeg_damage(path, image, limit) or "its data are damaged")]
     if head[:8] == b'\x89PNG\r\n\x1a\n':
-        data, missing = _mended_png(Path(path).read_bytes(), limit)
+        data, damage = _mended_png(Path(path).read_bytes(), limit)
         with _pillow_open(data, limit) as image:
-            return _upright(image), [(DamagedPhoto, f"{missing:.0%} of it can't be read")] if missing else []
+            return _upright(image), [(DamagedPhoto, damage)] if damage else []
     return _as_far_as_it_goes(path, index, limit), [(DamagedPhoto, "it is cut off")]
 
 # %% ../nbs/A3_images.ipynb #8556f7a2
