@@ -75,11 +75,13 @@ def _inside(photo, out, recursive, failed, passed):
     def is_earlier(path):
         real = Path(os.path.realpath(path))
         return folder in results.parents and (results in real.parents or results == real)
-    def note_error(error): failed[Path(error.filename)] = error
+    def note_error(error):
+        failed[Path(error.filename)] = error
     def note_passed(path):
         if not is_earlier(path):
             passed.append(path)
-    def wanted(path): return not is_earlier(path) and _wanted(path)
+    def wanted(path):
+        return not is_earlier(path) and _wanted(path)
     paths = find_photos(photo, recursive, note_error, wanted, note_passed)
     paths = [path for path in paths if not is_earlier(path)]
     if not paths:
@@ -110,7 +112,8 @@ def result_names(
     for i in count(2):
         yield _fitted(out, name, f'_{i}{suffix}')
 
-def _comparison(result): return _fitted(result.parent, result.stem, f'_before_after{result.suffix}')
+def _comparison(result):
+    return _fitted(result.parent, result.stem, f'_before_after{result.suffix}')
 
 # %% ../nbs/13_command.ipynb #4581afe1
 class _Job(NamedTuple):
@@ -126,7 +129,8 @@ def _job(path, folder, taken):
         if kind != 'pages':
             return [name]
         return [_fitted(folder, name.stem, f'_{i + 1}{name.suffix}') for i in range(n)]
-    def files(results): return {str(file).lower() for name in results for file in (name, _comparison(name))}
+    def files(results):
+        return {str(file).lower() for name in results for file in (name, _comparison(name))}
     results = next(results for results in map(pages, result_names(path, folder, suffix)) if not files(results) & taken)
     taken |= files(results)
     return _Job(path, kind, results)

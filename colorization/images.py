@@ -51,7 +51,8 @@ def convert_profile(
     return ImageCms.profileToProfile(image, *profiles, outputMode='RGB')
 
 # %% ../nbs/A3_images.ipynb #50ff9dea
-def _is_for_rgb(icc): return ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space == 'RGB '
+def _is_for_rgb(icc):
+    return ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space == 'RGB '
 
 def to_srgb(
     image: Image.Image, # of any mode with 8 bits
@@ -369,7 +370,8 @@ def _tiff_values(page):
     return np.moveaxis(values[:, 0], 0, 2).reshape(height, width, planes * samples)
 
 # %% ../nbs/A3_images.ipynb #65029081
-def _is_full(number): return number > 254 and number & (number + 1) == 0
+def _is_full(number):
+    return number > 254 and number & (number + 1) == 0
 
 def _tiff_range(page, values):
     "(black, white) of a TIFF's numbers; None for white means: like an array."
@@ -496,8 +498,10 @@ class _Parts:
     "A page of a TIFF with the numbers that could be read."
     def __init__(self, page, values):
         self.page, self.values = page, values
-    def __getattr__(self, name): return getattr(self.page, name)
-    def asarray(self): return self.values
+    def __getattr__(self, name):
+        return getattr(self.page, name)
+    def asarray(self):
+        return self.values
 
 def _read_page(page):
     "(image, notes) of a page that Pillow doesn't read; of a damaged one, what can be read."
@@ -903,7 +907,8 @@ def _exif_tags(image):
     return tags
 
 # %% ../nbs/A3_images.ipynb #bfa669b9
-def _n_bytes(value): return len(value) if isinstance(value, (bytes, str, tuple)) else 1
+def _n_bytes(value):
+    return len(value) if isinstance(value, (bytes, str, tuple)) else 1
 
 def _exif(image, turned=False):
     "EXIF data of an open image (bytes), the largest left out if they don't fit into a JPEG; empty if there are none."

@@ -66,7 +66,8 @@ def show_photos(
 # %% ../../nbs/01_data.ipynb #e68d5895
 def _files(folder, recursive, onerror, passed):
     "The files in a folder that aren't hidden; `passed` is called with the folders that aren't searched."
-    def stop(error): raise error
+    def stop(error):
+        raise error
     for parent, folders, names in os.walk(folder, onerror=onerror or stop):
         searched = []
         for name in folders:
