@@ -129,14 +129,13 @@ def render(self: Colorizer,
 
 # %% ../nbs/11_colorize.ipynb #cc14ca7c
 @patch
-def colorize_batch(self: Colorizer,
-    photos: list[str | Path | Image.Image | np.ndarray], # see `open_photo`; of colour photos only the lightness is used
+def colorize_opened(self: Colorizer,
+    opened: list[tuple[Image.Image, Image.Image | None, bytes | None]], # as `open_photo` returns them
     batch_size: int = 16, # most photos in one pass of the network
-) -> list[Image.Image]: # RGB, or RGBA for photos with transparency, each of its photo's size, with its ICC profile
-    "The photos in colour, with their own lightness at full resolution. Raises ValueError if one can't be read."
+) -> list[Image.Image]: # as of `colorize_batch`
+    "Photos that are open already, in colour."
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-    opened = [open_photo(photo) for photo in photos]
     small = [small_lightness(image, self.size) for image, *_ in opened]
     results = {}
     for batch in _batches_of_one_shape(small, batch_size):
@@ -156,10 +155,20 @@ def _batches_of_one_shape(tensors, batch_size):
         for k in range(0, len(indices), batch_size):
             yield indices[k:k + batch_size]
 
+@patch
+def colorize_batch(self: Colorizer,
+    photos: list[str | Path | Image.Image | np.ndarray], # see `open_photo`; of colour photos only the lightness is used
+    batch_size: int = 16, # most photos in one pass of the network
+) -> list[Image.Image]: # RGB, or RGBA for photos with transparency, each of its photo's size, with its ICC profile
+    "The photos in colour, with their own lightness at full resolution. Raises ValueError if one can't be read."
+    return self.colorize_opened([open_photo(photo) for photo in photos], batch_size)
+
 # %% ../nbs/11_colorize.ipynb #77be9a0d
 @patch
 def colorize(self: Colorizer,
     photo: str | Path | Image.Image | np.ndarray, # see `open_photo`; of a colour photo only the lightness is used
+    index: int | None = None, # of the page or picture, see `open_photo`
+    max_megapixels: float | None = None, # see `open_photo`
 ) -> Image.Image: # RGB, or RGBA if the photo has transparency, of the photo's size, with its ICC profile
     "The photo in colour, with its own lightness at full resolution. Raises ValueError if it can't be read."
-    return self.colorize_batch([photo])[0]
+    return self.colorize_opened([open_photo(photo, index, max_megapixels)])[0]

@@ -7,134 +7,306 @@ __all__ = ['result_names', 'colorize_command']
 
 # %% ../nbs/13_command.ipynb #9a02aec0
 import argparse
+import math
 import os
 import sys
+import warnings
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from tqdm import tqdm
 
 from .files import remove_unfinished
-from .images import open_photo, save_photo
-from .data.photos import black_and_white_photos, find_photos
-from .colorize import Colorizer
+from .images import (DamagedPhoto, LeftOut, default_megapixels, from_srgb, looks_like_photo, open_frames,
+                                 open_photo, photo_parts, save_animation, save_photo)
+from .data.photos import black_and_white_photos, find_photos, is_thumbnail_folder
+from .colorize import Colorizer, small_lightness
 from .weights import DEFAULT_WEIGHTS, WEIGHTS
-from .video import FILMS, colorize_film, film_result, is_film
+from .video import ColorMemory, colorize_film, film_result, is_film
 
 # %% ../nbs/13_command.ipynb #222ccb71
 def _path(text):
-    if not text: raise argparse.ArgumentTypeError("a name is empty")
+    if not text:
+        raise argparse.ArgumentTypeError("a name is empty")
     return Path(text)
+
+def _above_zero(text):
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError("it must be above 0")
+    return number
 
 # %% ../nbs/13_command.ipynb #c02f9c92
 def _parser():
     parser = argparse.ArgumentParser('colorize', description="Put colour into black-and-white photos and films.")
     option = parser.add_argument
-    option('photos', nargs='*', type=_path, metavar='PHOTO_OR_FOLDER', help="photos, films, or folders of photos")
-    option('--out', type=_path, default=Path('colorized'), metavar='DIR', help="folder for the results (default: %(default)s)")
-    option('--weights', default=DEFAULT_WEIGHTS, metavar='NAME_OR_FILE', help=f"{', '.join(WEIGHTS)}, or a file (default: %(default)s)")
+    option('photos', nargs='*', type=_path, metavar='PHOTO_OR_FOLDER', help="photos, films, or folders of them")
+    option('--out', type=_path, default=Path('colorized'), metavar='DIR',
+           help="folder for the results (default: %(default)s)")
+    option('--weights', default=DEFAULT_WEIGHTS, metavar='NAME_OR_FILE',
+           help=f"{', '.join(WEIGHTS)}, or a file (default: %(default)s)")
     option('--device', default='auto', help="auto, cpu, cuda or mps (default: %(default)s)")
-    option('--size', type=int, metavar='N', help="short side of the network's input; the result has the photo's own size (default: what the weights ask for)")
-    option('--saturation', type=float, default=1.0, metavar='X', help="colours X times as strong (default: %(default)s)")
+    option('--size', type=int, metavar='N', help="short side of the network's input; the result has the photo's own "
+           "size (default: what the weights ask for)")
+    option('--saturation', type=float, default=1.0, metavar='X',
+           help="colours X times as strong (default: %(default)s)")
+    option('--max-megapixels', type=_above_zero, default=default_megapixels(), metavar='N',
+           help="largest photo, in millions of pixels, each of which takes 12 MB of memory "
+           "(default: what fits into half of the memory, at most 500; here %(default).0f)")
     option('--recursive', action='store_true', help="search folders with all of their subfolders")
     option('--overwrite', action='store_true', help="make results again that exist already")
     option('--compare', action='store_true', help="also write before and after in one picture (photos only)")
-    option('--demo', action='store_true', help="colorize the black-and-white photos that came with scikit-image, with --compare")
+    option('--demo', action='store_true',
+           help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
 
 # %% ../nbs/13_command.ipynb #f784def2
-def _inside(photo, out, recursive, failed):
-    "The photos that an argument of the command stands for: itself, or those in a folder, without an `out` inside of it."
-    if not os.path.isdir(photo): return [photo]
+def _wanted(path):
+    "Whether a file of a folder that isn't named like a photo is done: films, HEIC, and photos by their first bytes."
+    return path.suffix.lower() in ('.heic', '.heif', '.hif') or looks_like_photo(path) or is_film(path)
+
+def _inside(photo, out, recursive, failed, passed):
+    "What an argument of the command stands for: itself, or the files in a folder, without an `out` inside of it."
+    if not os.path.isdir(photo):
+        return [photo]
     folder, results = Path(os.path.realpath(photo)), Path(os.path.realpath(out))
-    def earlier_result(path): return folder in results.parents and results in Path(os.path.realpath(path)).parents
-    paths = find_photos(photo, recursive, onerror=lambda error: failed.__setitem__(Path(error.filename), error))
-    paths = [path for path in paths if not earlier_result(path)]
-    if not paths: raise FileNotFoundError(f"no photos in {photo} but those in --out {out}")
+    def is_earlier(path):
+        real = Path(os.path.realpath(path))
+        return folder in results.parents and (results in real.parents or results == real)
+    def note_error(error):
+        failed[Path(error.filename)] = error
+    def note_passed(path):
+        if not is_earlier(path):
+            passed.append(path)
+    def wanted(path):
+        return not is_earlier(path) and _wanted(path)
+    paths = find_photos(photo, recursive, note_error, wanted, note_passed)
+    paths = [path for path in paths if not is_earlier(path)]
+    if not paths:
+        raise FileNotFoundError(f"no photos in {photo} but those in --out {out}")
     return paths
 
 # %% ../nbs/13_command.ipynb #3948b5b7
-def result_names(path, out):
+def _fitted(folder, stem, ending):
+    "A name in `folder`; its stem is cut if a file system couldn't hold it."
+    while stem and len(os.fsencode(stem + ending)) > 255:
+        stem = stem[:-1]
+    return folder/f'{stem}{ending}'
+
+def result_names(
+    path: Path, # of a photo, film or animation
+    out: Path,
+    animation: str = '', # of an animation: the suffix for its kind
+): # yields paths in `out`, without end
     "Names for the result of `path` in the folder `out`, the best first."
     kept = path.suffix.lower() in ('.jpg', '.jpeg', '.jfif', '.png')
-    suffix = film_result(path).suffix if is_film(path) else path.suffix if kept else '.png'
+    suffix = path.suffix if kept else '.png'
+    if animation:
+        suffix = path.suffix if path.suffix.lower() in (animation, animation.replace('png', 'apng')) else animation
+    elif is_film(path):
+        suffix = film_result(path).suffix
     name = path.name[:len(path.name) - len(path.suffix)] if suffix == path.suffix else path.name
-    yield out/f'{name}{suffix}'
-    for i in count(2): yield out/f'{name}_{i}{suffix}'
+    yield _fitted(out, name, suffix)
+    for i in count(2):
+        yield _fitted(out, name, f'_{i}{suffix}')
 
-def _comparison(result): return result.with_name(f'{result.stem}_before_after{result.suffix}')
+def _comparison(result):
+    return _fitted(result.parent, result.stem, f'_before_after{result.suffix}')
 
 # %% ../nbs/13_command.ipynb #4581afe1
+class _Job(NamedTuple):
+    "A file and what becomes of it."
+    path: Path
+    kind: str # 'photo', 'pages', 'animation' or 'film'
+    results: list[Path] # one, or one for each page
+
+def _job(path, folder, taken):
+    "The job for a file, with names that aren't `taken`, to which its own are added."
+    kind, n, suffix = ('film', 1, '') if is_film(path) else photo_parts(path)
+    def pages(name):
+        if kind != 'pages':
+            return [name]
+        return [_fitted(folder, name.stem, f'_{i + 1}{name.suffix}') for i in range(n)]
+    def files(results):
+        return {str(file).lower() for name in results for file in (name, _comparison(name))}
+    results = next(results for results in map(pages, result_names(path, folder, suffix)) if not files(results) & taken)
+    taken |= files(results)
+    return _Job(path, kind, results)
+
 def _plan(photos, out, recursive=False):
-    "(photo, result) for each photo, once, no two results of the same name; and the errors of folders that can't be read."
-    plan, failed, taken = {}, {}, set()
+    "(jobs, each file once and no two results of one name; errors of folders that can't be read; what is passed over)."
+    plan, failed, passed, taken = {}, {}, [], set()
     for photo in photos:
-        if len(photos) > 1 and os.path.isdir(photo) and os.path.realpath(photo) == os.path.realpath(out): continue
-        try: paths = _inside(photo, out, recursive, failed)
-        except OSError as error: failed.setdefault(photo, error); continue
+        if len(photos) > 1 and os.path.isdir(photo) and os.path.realpath(photo) == os.path.realpath(out):
+            continue
+        try:
+            paths = _inside(photo, out, recursive, failed, passed)
+        except OSError as error:
+            failed.setdefault(photo, error)
+            continue
         for path in paths:
-            if (same := os.path.abspath(path)) in plan: continue
-            folder = out/path.parent.relative_to(photo) if path != photo else out
-            def files(result): return {str(result).lower(), str(_comparison(result)).lower()}
-            result = next(result for result in result_names(path, folder) if not files(result) & taken)
-            taken |= files(result)
-            plan[same] = path, result
-    return list(plan.values()), failed
+            same = os.path.abspath(path)
+            if same not in plan:
+                plan[same] = _job(path, out/path.parent.relative_to(photo) if path != photo else out, taken)
+    return list(plan.values()), failed, passed
 
 # %% ../nbs/13_command.ipynb #84512d59
-def _colorize_file(colorizer, path, result, compare, overwrite):
-    "Colorize `path` into `result`; with `compare`, before and after in a second file, side by side where a JPEG can be that wide. What exists stays, unless `overwrite`."
-    if is_film(path): return colorize_film(path, result, colorizer)
-    if overwrite or not result.is_file(): save_photo(colorizer.colorize(path), result, path)
-    if compare and (overwrite or not _comparison(result).is_file()):
-        before, after = open_photo(path)[0], open_photo(result)[0]
-        if before.size != after.size: raise ValueError(f"{path} and {result} have different sizes, and can't be compared; --overwrite makes the latter again")
-        beside = (before.width, 0) if 2 * before.width <= 65500 else (0, before.height)
-        both = Image.new('RGB', (beside[0] + before.width, beside[1] + before.height))
-        both.paste(before), both.paste(after, beside)
-        save_photo(both, _comparison(result), path)
+def _compare(path, result, index, max_megapixels):
+    "Write before and after in one picture, side by side where a JPEG can be that wide."
+    before = open_photo(path, index, max_megapixels)[0]
+    size = before.size
+    beside = (size[0], 0) if 2 * size[0] <= 65500 else (0, size[1])
+    both = Image.new('RGB', (beside[0] + size[0], beside[1] + size[1]))
+    both.paste(before)
+    del before # of large photos only two are to be in memory
+    after = open_photo(result, max_megapixels=max_megapixels)[0]
+    if after.size != size:
+        raise ValueError(f"{path} and {result} have different sizes, and can't be compared; "
+                         "--overwrite makes the latter again")
+    both.paste(after, beside)
+    del after
+    save_photo(both, _comparison(result), path, index)
+
+def _colorize_photo(colorizer, path, result, index, args):
+    "Colorize a photo, or the page `index` of it, into `result`; with `args.compare`, also a comparison."
+    if args.overwrite or not result.is_file():
+        save_photo(colorizer.colorize(path, index, args.max_megapixels), result, path, index)
+    if args.compare and (args.overwrite or not _comparison(result).is_file()):
+        _compare(path, result, index, args.max_megapixels)
+
+# %% ../nbs/13_command.ipynb #82818c3a
+def _colorize_animation(colorizer, path, result, max_megapixels):
+    memory, frames = ColorMemory(), []
+    for (image, alpha, icc), time in open_frames(path, max_megapixels):
+        L = small_lightness(image, colorizer.size)
+        colored = from_srgb(colorizer.render(image, L, memory(L, colorizer.predict_ab(L))), icc)
+        if alpha:
+            colored.putalpha(alpha)
+        frames.append((colored, time))
+    save_animation(frames, result, path)
+
+# %% ../nbs/13_command.ipynb #6bd04623
+def _colorize_file(colorizer, job, args):
+    "Carry out a job. Raises the error, or one that names those of all pages."
+    if job.kind == 'film':
+        return colorize_film(job.path, job.results[0], colorizer)
+    if job.kind == 'animation':
+        return _colorize_animation(colorizer, job.path, job.results[0], args.max_megapixels)
+    if job.kind == 'photo':
+        return _colorize_photo(colorizer, job.path, job.results[0], None, args)
+    errors = []
+    for index, result in enumerate(job.results):
+        try:
+            _colorize_photo(colorizer, job.path, result, index, args)
+        except Exception as error:
+            errors.append(f"page {index + 1}: {error}")
+    if errors:
+        raise ValueError(f"{job.path}: {'; '.join(errors)}")
+
+# %% ../nbs/13_command.ipynb #38a4d0b2
+def _with_notes(colorizer, job, args):
+    "Carry out a job; returns what was said of its file. Raises ValueError for one that is damaged."
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        _colorize_file(colorizer, job, args)
+    notes, damage = [], []
+    for warning in said:
+        text = str(warning.message)
+        if issubclass(warning.category, DamagedPhoto):
+            damage.append(text)
+        elif issubclass(warning.category, LeftOut) or text.startswith(f'{job.path.name}:'): # the latter of a film
+            notes.append(text)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if damage:
+        written = ', '.join(map(str, job.results))
+        raise ValueError(f"{'; '.join(dict.fromkeys(damage))}; damaged, and what could be read is in {written}")
+    return list(dict.fromkeys(notes))
 
 # %% ../nbs/13_command.ipynb #c7dbeff5
-def _colorize_all(colorizer, plan, compare, overwrite):
-    "Carry out a plan; returns how many results existed already, and the errors of the photos that failed."
-    def there(result): return os.path.isfile(result) # False too for a name that is too long, or in a folder that can't be read
-    def done(result): return there(result) and (not compare or there(_comparison(result)) or result.suffix.lower() in FILMS)
-    sources, failed = {os.path.realpath(path) for path, _ in plan}, {}
-    jobs = [(path, result) for path, result in plan if overwrite or not done(result) or os.path.realpath(result) in sources]
-    for path, result in tqdm(jobs, 'colorizing', unit='photo', disable=len(jobs) < 2):
-        try:
-            if {os.path.realpath(result), os.path.realpath(_comparison(result))} & sources: raise ValueError(f"{path}: its result would replace a photo; choose another --out")
-            _colorize_file(colorizer, path, result, compare, overwrite)
-        except Exception as error: failed[path] = error
-    return len(plan) - len(jobs), failed
+def _is_done(job, compare):
+    "Whether all results of a job exist."
+    compared = compare and job.kind in ('photo', 'pages')
+    names = [name for result in job.results for name in ([result, _comparison(result)] if compared else [result])]
+    return all(map(os.path.isfile, names)) # False too for one in a folder that can't be read
+
+def _colorize_all(colorizer, plan, args):
+    "Carry out a plan; returns (number of jobs that were done before, errors, notes) by file."
+    sources, failed, notes = {os.path.realpath(job.path) for job in plan}, {}, {}
+    def replaces(job):
+        names = [name for result in job.results for name in (result, _comparison(result))]
+        return bool(sources & set(map(os.path.realpath, names)))
+    jobs = [job for job in plan if args.overwrite or not _is_done(job, args.compare) or replaces(job)]
+    photos, films = [job for job in jobs if job.kind != 'film'], [job for job in jobs if job.kind == 'film']
+    bar = tqdm(photos, 'colorizing', unit='photo', disable=None if len(photos) > 1 else True)
+    for each in bar, films:
+        for job in each:
+            try:
+                if replaces(job):
+                    raise ValueError(f"{job.path}: its result would replace a photo; choose another --out")
+                notes[job.path] = _with_notes(colorizer, job, args)
+            except Exception as error:
+                failed[job.path] = error
+    return len(plan) - len(jobs), failed, notes
 
 # %% ../nbs/13_command.ipynb #e9f17346
 def _say(text, file):
     "Print, whatever names hold, and whoever has stopped listening."
-    try: print(str(text).encode(file.encoding or 'utf-8', 'backslashreplace').decode(file.encoding or 'utf-8'), file=file, flush=True)
-    except BrokenPipeError: os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-    except (OSError, ValueError, AttributeError): pass
+    try:
+        encoding = file.encoding or 'utf-8'
+        print(str(text).encode(encoding, 'backslashreplace').decode(encoding), file=file, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass
 
 # %% ../nbs/13_command.ipynb #0960b287
-def _report(plan, skipped, failed, out):
-    _say(f"{len(plan) - skipped - len(failed)} colorized into {out}, {skipped} skipped because a file of that name exists (--overwrite makes it again), {len(failed)} failed", sys.stdout)
-    for path, error in failed.items(): _say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", sys.stderr)
+def _named(paths, most=20):
+    "Names for a line of the report; of very many, the first."
+    more = len(paths) - most
+    return ', '.join(map(str, paths[:most])) + (f" and {more} more" if more > 0 else '')
+
+def _report_passed(passed):
+    "Say what was passed over in folders."
+    thumbnails = [path for path in passed if is_thumbnail_folder(path.name) and path.is_dir()]
+    folders = [path for path in passed if path not in thumbnails and path.is_dir()]
+    files = [path for path in passed if not path.is_dir()]
+    for paths, what in (files, "passed over, no photos or films"), (thumbnails, "folders of thumbnails left out"), \
+                       (folders, "folders not searched (--recursive does)"):
+        if paths:
+            _say(f"{len(paths)} {what}: {_named(paths)}", sys.stdout)
+
+def _report(n, skipped, failed, notes, passed, out):
+    _say(f"{n - skipped - len(failed)} colorized into {out}, {skipped} skipped because a file of that name exists "
+         f"(--overwrite makes it again), {len(failed)} failed", sys.stdout)
+    for path, texts in notes.items():
+        for text in texts:
+            _say(f"  {text}" if str(path) in text else f"  {path}: {text}", sys.stdout)
+    _report_passed(passed)
+    for path, error in failed.items():
+        _say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", sys.stderr)
 
 # %% ../nbs/13_command.ipynb #6391152b
 def _run(parser, args):
     photos = args.photos + (black_and_white_photos() if args.demo else [])
-    if not photos: parser.error("name a photo or a folder, or try --demo")
+    args.compare = args.compare or args.demo
+    if not photos:
+        parser.error("name a photo or a folder, or try --demo")
     try:
-        plan, empty = _plan(photos, args.out, args.recursive)
-        if not plan: parser.error('; '.join(map(str, empty.values())) or f"nothing but --out {args.out}")
+        plan, empty, passed = _plan(photos, args.out, args.recursive)
+        if not plan:
+            parser.error('; '.join(map(str, empty.values())) or f"nothing but --out {args.out}")
         colorizer = Colorizer.from_pretrained(args.weights, args.device, args.size, args.saturation)
         args.out.mkdir(parents=True, exist_ok=True)
         remove_unfinished(args.out)
-    except FileExistsError: parser.error(f"--out {args.out} is a file, not a folder")
-    except (OSError, ValueError) as error: parser.error(str(error))
-    skipped, failed = _colorize_all(colorizer, plan, args.compare or args.demo, args.overwrite)
-    _report([*plan, *empty], skipped, failed | empty, args.out)
+    except FileExistsError:
+        parser.error(f"--out {args.out} is a file, not a folder")
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    skipped, failed, notes = _colorize_all(colorizer, plan, args)
+    _report(len(plan) + len(empty), skipped, failed | empty, notes, passed, args.out)
     return 1 if failed | empty else 0
 
 # %% ../nbs/13_command.ipynb #745cda6f
@@ -143,6 +315,9 @@ def colorize_command(
 ) -> int: # 0: all done; 1: some failed, the others are written; 130: interrupted. Wrong usage exits with 2
     "The `colorize` command."
     parser = _parser()
-    try: return _run(parser, parser.parse_args(argv))
-    except KeyboardInterrupt: _say("interrupted; what is written is complete, and the same command goes on from here; a film that was not finished begins anew", sys.stderr)
+    try:
+        return _run(parser, parser.parse_args(argv))
+    except KeyboardInterrupt:
+        _say("interrupted; what is written is complete, and the same command goes on from here; "
+             "a film that was not finished begins anew", sys.stderr)
     return 130

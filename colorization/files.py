@@ -6,6 +6,7 @@
 __all__ = ['atomic_write', 'remove_unfinished', 'cache_folder']
 
 # %% ../nbs/A1_files.ipynb #0c2d0321
+import errno
 import os
 import time
 from contextlib import contextmanager, suppress
@@ -13,6 +14,13 @@ from pathlib import Path
 from uuid import uuid4
 
 # %% ../nbs/A1_files.ipynb #64c6da5f
+def _name_the_file(error, unfinished, path):
+    "An error that happened while `path` was written names it, not the temporary file."
+    no_room = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if no_room or unfinished.name in str(error.filename):
+        error.filename = str(path)
+        del error.filename2 # the second name of a rename
+
 @contextmanager
 def atomic_write(
     path: str | Path, # the final name
@@ -25,8 +33,12 @@ def atomic_write(
         with open(unfinished, 'rb+') as file:
             os.fsync(file.fileno())
         unfinished.replace(path)
+    except OSError as error:
+        _name_the_file(error, unfinished, path)
+        raise
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError): # its folder is gone, or the name was too long for it
+            unfinished.unlink(missing_ok=True)
 
 # %% ../nbs/A1_files.ipynb #c9bcdb84
 def remove_unfinished(
