@@ -106,6 +106,9 @@ def _sizes(plan):
             sizes += [size] * epochs
     except ValueError as error:
         raise ValueError(f"a plan is like 4x64,10x128: epochs x pixels, not {plan!r}") from error
+    wrong = [size for size in sizes if size < 32 or size % 32]
+    if wrong:
+        raise ValueError(f"the plan {plan!r} asks for {wrong[0]} pixels; the network takes multiples of 32")
     return sizes
 
 # %% ../nbs/17_train.ipynb #488c12ab
@@ -126,7 +129,10 @@ def _photos(photos, valid):
             raise ValueError(f"{photos} holds shards; say with --valid where the validation photos are")
         return None, find_photos(valid)
     if not valid:
-        return train_val_photos(photos)
+        try:
+            return train_val_photos(photos)
+        except ValueError as error:
+            raise ValueError(f"{photos}: {error}; or name a folder with --valid") from error
     val_paths = find_photos(valid)
     measured = {path.resolve() for path in val_paths}
     paths = [path for path in find_photos(photos) if path.resolve() not in measured]
@@ -195,15 +201,20 @@ def _finish(source, history, out):
         unfinished.write_text(json.dumps(history, indent=1))
 
 # %% ../nbs/17_train.ipynb #ff97f479
-def _check_pretraining(out, epochs):
-    "Raise ValueError if adversarial training in `out` began after another pretraining than one of so many epochs."
+def _check_pretraining(out, sizes):
+    "Raise ValueError if what is in `out` was trained by another plan than one that begins or ends like `sizes`."
     pretrained = out/'pretraining/generator.safetensors'
-    if not ((out/'gan/training_state.pt').exists() and pretrained.exists()):
+    if not pretrained.exists():
         return
-    before = read_header(pretrained)['metrics']['epoch']
-    if before != epochs:
-        raise ValueError(f"adversarial training in {out/'gan'} began after {before} epochs of pretraining, "
-            f"not {epochs}; choose another --out, or move that folder away")
+    header = read_header(pretrained)
+    done = header['metrics']['epoch']
+    before = header.get('training', {}).get('sizes', sizes)[:done]
+    if None not in before and before != sizes[:done] or done > len(sizes):
+        raise ValueError(f"the run in {out} has trained {done} epochs of {', '.join(map(str, before))} pixels, "
+            "which is not how this plan begins; choose another --out")
+    if (out/'gan/training_state.pt').exists() and done != len(sizes):
+        raise ValueError(f"adversarial training in {out/'gan'} began after {done} epochs of pretraining, "
+            f"not {len(sizes)}; choose another --out, or move that folder away")
 
 # %% ../nbs/17_train.ipynb #350c4157
 def _train_default(photos, valid, out, watch, dtype, accelerator):
@@ -247,7 +258,7 @@ def train(
     set_seed(seed)
     if recipe == 'default':
         return _train_default(photos, valid, out, watch, number_type, accelerator)
-    _check_pretraining(out, len(sizes))
+    _check_pretraining(out, sizes)
     paths, val_paths = _photos(photos, valid)
     needed = {*sizes, *([gan_size] if gan_epochs else [])}
     loaders = {size: _training_loader(photos, paths, size, batch_size, accelerator) for size in needed}

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import socket
 import tempfile
 from collections import defaultdict
 from functools import lru_cache
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from .device import pick_device
 from .images import open_photo, save_photo
 from .models.registry import load_generator, read_header
 from .colorize import Colorizer
@@ -118,7 +120,7 @@ def _answer(done, failed):
 # %% ../nbs/18_web.ipynb #6be123bd
 def _settings(gr):
     "The left side of the page: its button, and what a visitor sets."
-    files = gr.File(label='Photos', file_count='multiple', file_types=['image'], elem_id='photos')
+    files = gr.File(label='Photos', file_count='multiple', elem_id='photos')
     weights = gr.Dropdown(
         list(WEIGHTS), value=DEFAULT_WEIGHTS, label='Weights', info='the best, or those of earlier chapters')
     saturation = gr.Slider(0, 3, 1, step=0.1, label='Saturation')
@@ -216,12 +218,18 @@ def open_page(
     return page
 
 # %% ../nbs/18_web.ipynb #a8107462
+def _port(text):
+    "A port from its number on the command line."
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text}")
+    return int(text)
+
 def web_command(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # 0 when it was stopped, 1 if it could not start. Wrong usage exits with 2
     "The `colorize-web` command."
     parser = argparse.ArgumentParser('colorize-web', description="A page to drop photos on, in your browser.")
-    parser.add_argument('--port', type=int, metavar='N', help="default: the first free one from 7860 on")
+    parser.add_argument('--port', type=_port, metavar='N', help="default: the first free one from 7860 on")
     parser.add_argument(
         '--host', default='127.0.0.1', metavar='ADDRESS',
         help="the address to listen at; with 0.0.0.0 everyone who reaches this computer can use it "
@@ -229,7 +237,12 @@ def web_command(
     parser.add_argument('--device', default='auto', help="auto, cpu, cuda or mps (default: %(default)s)")
     args = parser.parse_args(argv)
     try:
-        open_page(args.host, args.port, args.device, wait=True)
+        device = pick_device(args.device)
+        socket.getaddrinfo(args.host, None)
+        open_page(args.host, args.port, str(device), wait=True)
+    except socket.gaierror:
+        print(f"error: there is no address {args.host} here; --host takes one of this computer's")
+        return 1
     except (ImportError, OSError, ValueError) as error:
         print(f'error: {error}')
         return 1
