@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+import warnings
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
@@ -19,61 +20,73 @@ from pathlib import Path
 from PIL import Image
 
 from .device import pick_device
-from .images import open_photo, save_photo
+from .images import DamagedPhoto, LeftOut, looks_like_photo, open_photo, save_photo
 from .models.registry import load_generator, read_header
 from .colorize import Colorizer
 from .weights import DEFAULT_WEIGHTS, WEIGHTS, weights_file
 from .command import result_names
+from .video import is_film
 
 # %% ../nbs/18_web.ipynb #1aa1ac47
 MAX_MEGAPIXELS, MAX_UPLOAD, MAX_PHOTOS = 100, 60_000_000, 100 # pixels in millions, bytes, photos at a time
 
-def _check_pixels(path):
-    "Raise ValueError for a photo that has more pixels than the page takes."
+def _check_upload(path):
+    "Raise ValueError for what the page doesn't take: large files, large photos, films, and no photos at all."
+    size = path.stat().st_size
+    if size > MAX_UPLOAD:
+        raise ValueError(f"it has {size / 1e6:.0f} MB; the page takes up to {MAX_UPLOAD / 1e6:.0f}")
+    if is_film(path):
+        raise ValueError("it is a film; the command `colorize` colours films")
     try:
         with Image.open(path) as image:
             width, height = image.size
     except Image.DecompressionBombError as error:
         raise ValueError(f"it has too many pixels; the page takes up to {MAX_MEGAPIXELS} megapixels") from error
     except OSError as error:
+        if looks_like_photo(path):
+            return # another library opens it, and counts its pixels
         raise ValueError("it is not a photo that can be read") from error
     if width * height > MAX_MEGAPIXELS * 1e6:
         raise ValueError(f"it has {width * height / 1e6:.0f} megapixels; the page takes up to {MAX_MEGAPIXELS}")
 
 # %% ../nbs/18_web.ipynb #b75e00eb
 def _colorize_upload(path, folder, colorizer, taken):
-    "Colorize a photo into `folder`; returns the result and network inputs of before and after."
-    _check_pixels(path)
+    "Colorize a photo into `folder`; returns the result, small copies of before and after, and what is to be said."
+    _check_upload(path)
     result = next(name for name in result_names(path, folder) if name not in taken)
     taken.add(result)
-    colored = colorizer.colorize(path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        opened = open_photo(path, max_megapixels=MAX_MEGAPIXELS)
+    colored, = colorizer.colorize_opened([opened])
     save_photo(colored, result, path)
     views = []
-    for name, image in ('before', open_photo(path)[0]), ('after', open_photo(colored)[0]):
+    for name, image in ('before', opened[0].copy()), ('after', open_photo(colored)[0]):
         image.thumbnail((1600, 1600))
         views.append(folder/f'{name}-{len(taken)}.webp')
         image.save(views[-1], quality=90)
-    return result, views
+    notes = [str(w.message) for w in said if issubclass(w.category, (DamagedPhoto, LeftOut))]
+    return result, views, notes
 
 # %% ../nbs/18_web.ipynb #4a5ff1cf
 def colorize_all(
     paths: list[str | Path], # photos, any names
-    folder: str | Path, # where results and network inputs go
+    folder: str | Path, # where results and their small copies go
     colorizer: Colorizer,
     progress=lambda done, desc: None, # called with (how many, of how many) and the name of the next
-) -> tuple[dict[str, tuple], list[tuple[str, str]]]: # (result, (before, after)) by name; (name, why) of the others
+) -> tuple[dict[str, tuple], list[tuple[str, str]]]: # (result, (before, after)) by name; (name, what is to be said)
     "Colorize photos for the page, each on its own: one that fails stops no other."
-    done, failed, taken = {}, [], set()
+    done, said, taken = {}, [], set()
     for i, path in enumerate(map(Path, paths)):
         progress((i, len(paths)), desc=path.name)
         try:
-            result, views = _colorize_upload(path, Path(folder), colorizer, taken)
+            result, views, notes = _colorize_upload(path, Path(folder), colorizer, taken)
         except Exception as error:
-            why = str(error).replace(f'{path}: ', '').replace(str(path), path.name)
-            failed.append((path.name, why))
+            notes = [str(error)]
         else:
             done[result.name] = result, views
-    return done, failed
+        said += [(path.name, note.replace(f'{path}: ', '').replace(str(path), path.name)) for note in notes]
+    return done, said
 
 # %% ../nbs/18_web.ipynb #d23b65c1
 class Visits:
