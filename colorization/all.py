@@ -21,11 +21,6 @@ from .models.unet import *
 from .models.resnet_unet import *
 from .models.multi_scale import *
 from .models.lite_unet import *
-from .models.lite_unet import *
-from .models.lite_unet import *
-from .models.lite_unet import *
-from .models.lite_unet import *
-from .models.lite_unet import *
 from .models.discriminators import *
 from .models.backbones import *
 from .upsample import *

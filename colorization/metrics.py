@@ -84,7 +84,7 @@ def ab_histogram(rgb: torch.Tensor) -> torch.Tensor: # (22, 22), with sum 1
     "How often each colour occurs in photos (B, 3, H, W), uint8 sRGB: squares of 10 x 10 in a* and b*."
     ab = rgb_to_lab(rgb)[1].transpose(0, 1).flatten(1) * 110
     squares = ((ab + 110) / 10).long().clamp(0, 21)
-    counts = torch.bincount(squares[0] * 22 + squares[1], minlength=22 * 22).double().view(22, 22)
+    counts = torch.bincount(squares[0] * 22 + squares[1], minlength=22 * 22).cpu().double().view(22, 22)
     return counts / counts.sum()
 
 def ab_histogram_distance(
@@ -109,7 +109,7 @@ class ConstantColor(nn.Module):
 def mean_color(
     dataloader, # of {'L', 'ab'} batches: the *training* photos
 ) -> ConstantColor:
-    "The generator that predicts every pixel in the mean ab of all photos in `dataloader`."
+    "The generator that gives every pixel the mean ab of all photos in `dataloader`."
     total, count = 0, 0
     for batch in dataloader:
         total = total + batch['ab'].mean((2, 3)).sum(0)

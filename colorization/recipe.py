@@ -70,7 +70,8 @@ def train_stage(
     "Train one stage, or continue it."
     net_G.encoder.fix(stage.fixed)
     losses = dict(entropy=(1.0, ColorCrossEntropy(net_G.grid)))
-    model = MainModel(net_G, net_D=None, losses=losses, opt_G=adamw(net_G, stage.lr), ema_decay=0.999, **kwargs)
+    device, opt = next(net_G.parameters()).device, adamw(net_G, stage.lr)
+    model = MainModel(net_G, net_D=None, losses=losses, opt_G=opt, ema_decay=0.999, device=device, **kwargs)
     train_dl = [loaders[size] for size in stage.sizes]
     history = train_model(model, train_dl, len(train_dl), 0, val_dl, out/stage.name, schedule=stage.schedule)
     net_G.load_state_dict(model.generator.state_dict())
@@ -82,8 +83,8 @@ def choose_colors(
     net_G: LiteUnet, # gets the chosen `temperature` and `rebalance`
     dataloader, # of {'L', 'ab'} batches: photos to choose by
     colorfulness: float = 0.75, # at least this share of the truth's
-    temperatures: tuple[float, ...] = (0.25, 0.38, 0.5),
-    rebalances: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5),
+    temperatures: tuple[float, ...] = (0.25, 0.32, 0.38, 0.45, 0.5),
+    rebalances: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4),
 ) -> list[dict]: # the numbers of `evaluate` for each pair
     "Choose how colours are read from the distribution."
     net_G.eval()
@@ -111,7 +112,9 @@ def train_default(
 ) -> Path: # the generator's file, in half precision, for `colorize --weights`
     "Make the default weights from photos and from packages. Raises as `train_model`."
     out, device = Path(out), pick_device(device)
-    val_dl = make_dataloaders(16, paths=val_paths[:watch], split='val', size=size, device=device)
+    watched = min(watch, len(val_paths))
+    chosen_paths = [val_paths[i * len(val_paths) // watched] for i in range(watched)] # spread over the whole list
+    val_dl = make_dataloaders(16, paths=chosen_paths, split='val', size=size, device=device)
     sizes = {size for stage in stages for size in stage.sizes}
     loaders = {side: recipe_loader(paths, side, device, size) for side in sizes}
     some = make_dataloaders(16, paths=paths[::max(1, len(paths) // 2000)], split='val', size=size, device=device)
@@ -126,5 +129,5 @@ def train_default(
     minutes = round(sum(row['seconds'] for row in history) / 60)
     training = dict(recipe='default', photos=len(paths), minutes=minutes, device=device.type)
     file, metrics = out/'generator.safetensors', evaluate(net_G, val_dl)
-    save_generator(net_G, file, half=True, size=256, training=training, metrics=metrics)
+    save_generator(net_G, file, half=True, size=size, training=training, metrics=metrics)
     return file

@@ -448,7 +448,7 @@ def train_model(
             _show_progress(model, drawn, epoch, step, meters, checkpoint)
     def measure():
         return evaluate(model.generator, val_dl, classifier) if val_dl is not None else {}
-    with tqdm(total=steps[-1], initial=steps[len(history)], unit='step', disable=not first) as bar:
+    with tqdm(total=steps[-1], initial=steps[min(len(history), epochs)], unit='step', disable=not first) as bar:
         for epoch in range(len(history) + 1, epochs + 1):
             bar.set_description(f'epoch {epoch}/{epochs}')
             _same_random_state(accelerator)

@@ -197,7 +197,7 @@ def build_page(
     os.environ['GRADIO_TEMP_DIR'] = visits.folder.name
     colorize, arrive, leave = _handlers(gr, visits, device)
     with gr.Blocks(title='Colorize', analytics_enabled=False, delete_cache=(600, 7200)) as page:
-        gr.Markdown("# Colorize\nDrop black-and-white photos here, or colour ones to be predicted anew. "
+        gr.Markdown("# Colorize\nDrop black-and-white photos here, or colour ones to be coloured anew. "
                     "Colours are guesses; lightness and detail stay the photo's own. Nothing is kept after your visit.")
         with gr.Row():
             with gr.Column(scale=2):

@@ -59,20 +59,27 @@ count();
 """
 
 
-def other_results(folder: Path, name: str, against: str) -> list[Path]:
-    "What others made of a photo, but for its truth."
-    found = sorted(folder.glob(f"{name}_*"))
-    return [p for p in found if p.stem != f"{name}_grey" and p.stem.endswith(against) and not p.stem.endswith("_truth")]
+def other_results(folder: Path, name: str, against: str, names: list[str]) -> list[Path]:
+    "What others made of the photo `name`, one of `names`, but for its truth."
+    found = []
+    for path in sorted(folder.glob(f"{name}_*")):
+        longest = max((other for other in names if path.stem.startswith(f"{other}_")), key=len)
+        is_picture = path.suffix.lower() in (".jpg", ".jpeg", ".png")
+        is_input = path.stem.endswith(("_grey", "_truth"))
+        if longest == name and is_picture and not is_input and path.stem.endswith(against):
+            found.append(path)
+    return found
 
 
 def make_page(folder: Path, out: Path, against: str, weights: str) -> int:
     "Write page and pictures to `out`; returns the number of pairs."
     colorizer, pairs, hidden = Colorizer.from_pretrained(weights), [], random.Random()
     (out / "pictures").mkdir(parents=True, exist_ok=True)
-    for grey in tqdm(sorted(folder.glob("*_grey.png")), "colorizing", unit="photo"):
-        name = grey.stem.removesuffix("_grey")
+    greys = sorted(folder.glob("*_grey.png"))
+    names = [grey.stem.removesuffix("_grey") for grey in greys]
+    for name, grey in zip(names, tqdm(greys, "colorizing", unit="photo")):
         ours = colorizer.colorize(grey)
-        for number, theirs in enumerate(other_results(folder, name, against)):
+        for number, theirs in enumerate(other_results(folder, name, against, names)):
             files = {side: f"pictures/{hidden.randrange(10**12):012}.png" for side in ("grey", "ours", "theirs")}
             shutil.copy(grey, out / files["grey"])
             ours.save(out / files["ours"])

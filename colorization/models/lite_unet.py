@@ -123,8 +123,8 @@ def color_shares(
 ) -> tuple[torch.Tensor, torch.Tensor]: # numbers of four points of the grid, and their shares, each (4, B, h, w)
     "Each colour as a mixture of the four points around it."
     step = (grid[1] - grid[0]).abs().max()
-    table = torch.zeros(64, 64, dtype=torch.long, device=grid.device)
-    table[tuple((grid / step).long().T + 32)] = torch.arange(len(grid), device=grid.device)
+    squares = torch.arange(-32, 32, device=grid.device) * step
+    table = torch.cdist(torch.cartesian_prod(squares, squares), grid).argmin(1).view(64, 64) # the nearest point
     place = ab * (110 / step)
     low = place.floor()
     part, low = place - low, low.long() + 32
