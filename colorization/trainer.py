@@ -431,13 +431,13 @@ def train_model(
     "Train, with pictures, numbers, checkpoints and resuming. Raises FloatingPointError if a loss is NaN or infinite."
     checkpoint = _checkpoint_file(checkpoint_dir, model.net_G)
     loaders = _loaders(train_dl, epochs)
-    history = _load_checkpoint(checkpoint, model)
-    model.settings = _settings(model, loaders, decay_epochs, warmup_epochs)
     first = accelerator is None or accelerator.is_main_process
+    drawn = next(iter(val_dl)) if display_every and first and val_dl is not None else None
+    history = _load_checkpoint(checkpoint, model) # the last to touch the random state
+    model.settings = _settings(model, loaders, decay_epochs, warmup_epochs)
     steps = [0]
     for dl in loaders:
         steps.append(steps[-1] + len(dl))
-    drawn = next(iter(val_dl)) if display_every and first and val_dl is not None else None
     def scale_rates(epoch, i):
         by_epoch = min(1, (epochs + 1 - epoch) / (decay_epochs + 1))
         _scale_learning_rates(model, schedule(steps[epoch - 1] + i, steps[-1]) if schedule else by_epoch)
