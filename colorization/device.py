@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['pick_device', 'default_workers', 'fast_dtype', 'training_dtype', 'keep_freed_memory', 'fast_memory_format',
-           'pick_recipe']
+           'pick_recipe', 'need']
 
 # %% ../nbs/A2_device.ipynb #922e8ed7
 import ctypes
+import importlib
 import os
 import warnings
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import torch
 
@@ -78,6 +79,11 @@ def keep_freed_memory(device):
     for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**26)):
         mallopt(parameter, value) # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
 
+# %% ../nbs/A2_device.ipynb #bb3c571a
+if os.environ.get('IN_TEST'):
+    torch.set_num_threads(1)
+    keep_freed_memory(torch.device('cpu'))
+
 # %% ../nbs/A2_device.ipynb #121390db
 def fast_memory_format(device: torch.device) -> torch.memory_format:
     "The order in memory in which convolutions are fastest on `device`."
@@ -94,3 +100,14 @@ def pick_recipe(
     recipe = SimpleNamespace(**dict(test=test, cpu=cpu, gpu=gpu)[name])
     print(f'{name} recipe:', ', '.join(f'{k} = {v}' for k, v in vars(recipe).items()))
     return recipe
+
+# %% ../nbs/A2_device.ipynb #01d1b8da
+def need(
+    module: str, # its name, as for `import`
+    extra: str, # that installs it: train, video or web
+) -> ModuleType:
+    "Import a module. Raises ImportError with the command that installs it."
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{error}: pip install 'unet-gan-colorization[{extra}]'") from error

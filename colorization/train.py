@@ -21,7 +21,7 @@ from .data.cache import make_dataloaders
 from .data.degrade import degrade_some
 from .data.photos import find_photos, train_val_photos
 from .data.shards import shard_dataloader
-from .device import pick_device
+from .device import need, pick_device
 from .distributed import is_first
 from .files import atomic_write
 from .metrics import evaluate
@@ -99,7 +99,7 @@ def training_loader(
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
 ):
     "Batches of {'L', 'ab'} for an epoch. Raises ValueError for shards of another size."
-    from torchvision.transforms import v2
+    v2 = need('torchvision.transforms.v2', 'train')
     batch_size = max(8, batch * 128**2 // size**2 // 8 * 8)
     if isinstance(photos, Path):
         packed = json.loads((photos/'shards.json').read_text())['size']
@@ -265,15 +265,14 @@ def train(
     seed: int = 0, # of all random numbers
 ) -> Path: # the generator's file in `out`, in half precision, for `colorize --weights`
     "Train a colorizer. Raises OSError, ValueError or FloatingPointError."
-    from accelerate import Accelerator
-    from accelerate.utils import set_seed
+    accelerate = need('accelerate', 'train')
     types = dict(auto='auto', float32=None, bfloat16=torch.bfloat16, float16=torch.float16)
     if dtype not in types:
         raise ValueError(f"dtype must be one of {', '.join(types)}, not {dtype!r}")
     stages = planned_stages(recipe, plan)
     paths, val_paths = _photos(photos, valid)
-    accelerator = Accelerator()
-    set_seed(seed)
+    accelerator = accelerate.Accelerator()
+    accelerate.utils.set_seed(seed)
     return train_recipe(
         paths, val_paths, out, recipe, stages, encoder, watch, accelerator=accelerator, batch=batch,
         dtype=types[dtype])

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from .lab import lab_to_rgb
 from .distributed import distribute, is_first, mean_of_rows, same_random_state, share_from_first
-from .device import fast_memory_format, keep_freed_memory, pick_device, training_dtype
+from .device import fast_memory_format, keep_freed_memory, need, pick_device, training_dtype
 from .files import atomic_write
 from .data.photos import show_photos
 from .models.registry import architectures, save_generator
@@ -375,7 +375,7 @@ def _loaders(train_dl, epochs):
 # %% ../nbs/06_training.ipynb #17619374
 def _show_progress(model, data, epoch, step, meters, checkpoint):
     "Print the losses, and draw what the generator makes of `data`: to the checkpoint's folder, and into a notebook."
-    import matplotlib.pyplot as plt
+    plt = need('matplotlib.pyplot', 'train')
     tqdm.write(f'epoch {epoch}, step {step}')
     log_results(meters)
     visualize(model, data, save=checkpoint.with_name(f'step_{step:06}.png') if checkpoint else False)
@@ -443,7 +443,7 @@ def plot_losses(
     history: list[dict], # what `train_model` returned
 ):
     "Draw losses and validation numbers over epochs; returns the figure."
-    import matplotlib.pyplot as plt
+    plt = need('matplotlib.pyplot', 'train')
     panels = {
         'discriminator': ['loss_D_fake', 'loss_D_real', 'loss_G_GAN'],
         'generator': [name for name in history[-1] if name.startswith('loss_G_') and name != 'loss_G_GAN'],

@@ -18,12 +18,29 @@ cfg = parser["DEFAULT"]
 COLAB = "https://colab.research.google.com/github/"
 
 
+INSTALL = """# On Colab this installs the library: from the clone it runs in, else from GitHub. Elsewhere it does nothing.
+import sys; from pathlib import Path
+if 'google.colab' in sys.modules:
+    clone = next((p.resolve() for p in (Path('.'), Path('..')) if (p/'settings.ini').exists()), None)
+    %pip install -q "{lib_name}[{extras}] @ {{clone.as_uri() if clone else 'git+{git_url}@{branch}'}}\""""
+
+
+def extras(text: str) -> str:
+    "The extras that a notebook with this text needs: `train`, which holds what lessons draw and measure with, and others."
+    used = {"video": r"default_exp video|colorization\.video|import av\b", "web": r"default_exp web|colorization\.web"}
+    return ",".join(["train", *(name for name, signs in used.items() if re.search(signs, text))])
+
+
 def render_notebook(path: Path) -> None:
     "Point the badges and the installing cell of one notebook to the owner, repository and branch of settings.ini."
+    nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if cell.source.startswith("# On Colab this installs"):
+            cell.source = INSTALL.format(extras=extras(path.read_text(encoding="utf-8")), **cfg)
+    nbformat.write(nb, path)
     text = path.read_text(encoding="utf-8")
     here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
     text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
-    text = re.sub(r"git\+https://github\.com/[\w.-]+/[\w.-]+@[\w./-]+", f"git+{cfg['git_url']}@{cfg['branch']}", text)
     path.write_text(text, encoding="utf-8")
 
 
