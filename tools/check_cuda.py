@@ -7,6 +7,7 @@ At the end mistakes are planted, and each of them must be found.
 import ast
 import contextlib
 import copy
+import importlib
 import io
 import os
 import sys
@@ -54,14 +55,19 @@ def no_waits(log, what: str):
         raise AssertionError(f"{what} waits for the GPU:\n  " + "\n  ".join(dict.fromkeys(waits)))
 
 
-def definitions(notebook: str) -> dict:
-    "What a notebook defines at its top level, but for tests and runs: its imports, functions and classes."
+def definitions(notebook: str, *wanted: str) -> dict:
+    "What a notebook imports, and the functions and classes that it defines: all, or those wanted."
     names: dict = {"__name__": notebook}
-    for cell in nbformat.read(root / f"nbs/{notebook}.ipynb", as_version=4).cells:
-        if cell.cell_type == "code" and "%pip" not in cell.source:
-            kinds = ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef
-            kept = [node for node in ast.parse(cell.source).body if isinstance(node, kinds)]
-            exec(compile(ast.Module(kept, []), notebook, "exec"), names)
+    cells = [c.source for c in nbformat.read(root / f"nbs/{notebook}.ipynb", as_version=4).cells if c.cell_type == "code"]
+    for source in cells:
+        if source.startswith("#| default_exp"):
+            module = importlib.import_module(f"colorization.{source.split()[-1]}")
+            names |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    for source in cells:
+        for node in ast.parse("" if "%pip" in source else source).body:
+            defines = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and (not wanted or node.name in wanted)
+            if defines or isinstance(node, (ast.Import, ast.ImportFrom)):
+                exec(compile(ast.Module([node], []), notebook, "exec"), names)
     return names
 
 
@@ -71,6 +77,8 @@ class Outside:
     def __init__(self, folder: Path):
         self.folder = folder
         self.paths = photos.sample_photos()
+        for size in 64, 256:
+            cache.PhotoCache(self.paths, size)
         self.classifier = metrics.ImageNetClassifier()
         self.generators = {name: registry.load_generator(weights.weights_file(name), "cpu") for name in weights.WEIGHTS}
         self.definitions = {}
@@ -88,7 +96,7 @@ class Outside:
     def loader(self, split="train", size=64, batch_size=3, **kwargs):
         "A loader as on a GPU, but for page-locked memory, which fake tensors have not."
         loader = cache.make_dataloaders(
-            batch_size, paths=self.paths, split=split, size=size, cache_dir=self.folder, device=GPU, **kwargs)
+            batch_size, paths=self.paths, split=split, size=size, device=GPU, **kwargs)
         assert loader.pin_memory, "batches for a GPU come from page-locked memory"
         loader.pin_memory = False
         return loader
@@ -221,7 +229,7 @@ def loaders(log, outside):
         with no_waits(log, f"a {name} batch"):
             for data in outside.loader(**settings):
                 assert {x.device.type for x in data.values()} == {"cuda"}
-    item = cache.ColorizationDataset(outside.paths, size=64, cache_dir=outside.folder)[0]
+    item = cache.ColorizationDataset(outside.paths, size=64)[0]
     assert item["L"].device.type == "cpu", "an item of a dataset is on the CPU"
 
 
@@ -302,6 +310,14 @@ def colorizing(log, outside):
     small = colorize.SmallCopy(small_unet().to(GPU).eval(), size=64)
     assert small(torch.rand(2, 1, 128, 160, device=GPU)).device.type == "cuda"
     multi_scale.multi_scale(resnet_unet.ResUnet().to(GPU))(torch.rand(1, 1, 256, 256, device=GPU))
+
+
+@check
+def cells_for_gpus(log, outside):
+    "The cells that begin with `#| cuda`, but for those that read weights from files or use page-locked memory."
+    for path in sorted((root / "nbs").glob("*.ipynb")):
+        if "#| cuda" in path.read_text(encoding="utf-8") and path.stem not in ("11_colorize", "A5_backbones", "A7_cache"):
+            definitions(path.stem, "same_on_gpu")["same_on_gpu"]()
 
 
 def untested() -> list[str]:
@@ -401,6 +417,7 @@ def run(name: str, capability: tuple, outside: Outside) -> str:
 def main() -> None:
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
         outside = Outside(Path(folder))
         for card, capability in CARDS.items():
             for name in sys.argv[1:] or checks:

@@ -128,8 +128,15 @@ def check_generator(function, first, kwargs) -> None:
 
 def backward(loss, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
     "`Tensor.backward` by a walk through the graph, on this thread."
-    with torch.no_grad():
-        walk(loss, torch.ones_like(loss) if gradient is None else gradient)
+    for variable, gradient in walk(loss, gradient).values():
+        variable.grad = gradient if variable.grad is None else variable.grad + gradient
+
+
+def grad(outputs, inputs, grad_outputs=None, **_) -> tuple:
+    "`torch.autograd.grad` of one tensor by leaves of the graph."
+    found = walk(outputs, grad_outputs)
+    inputs = [inputs] if isinstance(inputs, torch.Tensor) else inputs
+    return tuple(found[id(variable)][1] for variable in inputs)
 
 
 def in_order(node) -> list:
@@ -146,23 +153,27 @@ def in_order(node) -> list:
     return order[::-1]
 
 
-def walk(loss, gradient) -> None:
-    arrived = {loss.grad_fn: {loss.output_nr: gradient}}
+@torch.no_grad()
+def walk(loss, gradient) -> dict:
+    "The leaves of the graph of `loss` and their gradients, by the leaves' identity."
+    arrived = {loss.grad_fn: {loss.output_nr: torch.ones_like(loss) if gradient is None else gradient}}
+    leaves = {}
     for node in in_order(loss.grad_fn):
         gradients = arrived.pop(node, {})
         if not gradients:
             continue
         if hasattr(node, "variable"):
-            accumulate(node.variable, gradients[0])
+            leaves[id(node.variable)] = node.variable, gradients[0]
             continue
         count = len(node._input_metadata)
         leaving = (getattr(node, "apply", None) or node)(*[gradients.get(i) for i in range(count)])
         leaving = leaving if isinstance(leaving, (tuple, list)) else (leaving,)
-        for (following, i), leaves in zip(node.next_functions, leaving):
-            if following is not None and leaves is not None:
-                leaves = fit(leaves, following._input_metadata[i])
+        for (following, i), left in zip(node.next_functions, leaving):
+            if following is not None and left is not None:
+                left = fit(left, following._input_metadata[i])
                 at = arrived.setdefault(following, {})
-                at[i] = at[i] + leaves if i in at else leaves
+                at[i] = at[i] + left if i in at else left
+    return leaves
 
 
 def fit(gradient, expected):
@@ -170,10 +181,6 @@ def fit(gradient, expected):
     if gradient.device != expected.device:
         raise RuntimeError(f"a gradient on {gradient.device} for a tensor on {expected.device}")
     return gradient.sum_to_size(tuple(expected.shape)).to(expected.dtype)
-
-
-def accumulate(variable, gradient) -> None:
-    variable.grad = gradient if variable.grad is None else variable.grad + gradient
 
 
 def apply(module, function, recurse=True):
@@ -264,6 +271,7 @@ def fake_cuda(
         for name, function in tensor.items():
             stack.enter_context(mock.patch.object(torch.Tensor, name, function))
         stack.enter_context(mock.patch.object(torch.nn.Module, "_apply", apply))
+        stack.enter_context(mock.patch.object(torch.autograd, "grad", grad))
         files = dict(save=save, load=load, get_rng_state=random_state, set_rng_state=set_random_state)
         for name, function in files.items():
             stack.enter_context(mock.patch.object(torch, name, function))
