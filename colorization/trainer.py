@@ -9,6 +9,7 @@ __all__ = ['l1', 'MainModel', 'average_weights', 'AverageMeter', 'create_loss_me
 import math
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn, optim
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from .lab import lab_to_rgb
@@ -169,13 +170,21 @@ def average_weights(
 ) -> AveragedModel: # a copy of `net` in `.module`, moved by `.update_parameters(net)`
     "An exponential moving average of the weights and buffers of `net`; integers, which count, are copied."
     average = AveragedModel(net, use_buffers=True)
-    def update(averages, values, _):
-        if not averages[0].is_floating_point():
-            return torch._foreach_copy_(averages, values)
-        n = average.n_averaged.item() # of the average, which counts on the CPU: no waiting for a GPU
-        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, n)
-    average.multi_avg_fn = update
+    average.update_parameters = partial(_update_average, average, decay)
     return average
+
+@torch.no_grad()
+def _update_average(average, decay, net):
+    "Move an average. (PyTorch's own way copies its count to the GPU in each step, which waits for it.)"
+    n = average.n_averaged.item()
+    kept = min(decay, (1 + n) / (10 + n)) if n else 0
+    values = chain(net.parameters(), net.buffers())
+    for mean, value in zip(chain(average.module.parameters(), average.module.buffers()), values):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - kept)
+        else:
+            mean.copy_(value)
+    average.n_averaged += 1
 
 # %% ../nbs/06_training.ipynb #772a00ba
 @patch(as_prop=True)

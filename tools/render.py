@@ -1,4 +1,5 @@
-"""Render what depends on settings.ini: badges and installing cells of all notebooks, and README.md, in each language, from index.ipynb.
+"""Render what depends on settings.ini: badges and installing cells of all notebooks, the addresses in nbdev's index of the
+library, and README.md, in each language, from index.ipynb.
 
 Run as `python tools/render.py` in the root of the repository.
 """
@@ -41,7 +42,15 @@ def render_notebook(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
     text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def render_addresses(path: Path) -> None:
+    "Point nbdev's index of the library to the repository of settings.ini, as `nbdev_export` does."
+    text = path.read_text(encoding="utf-8")
+    for key in "doc_baseurl", "doc_host", "git_url":
+        text = re.sub(rf"('{key}': )'[^']*'", lambda found: f"{found[1]}{cfg[key]!r}", text, count=1)
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_index(language: str = "") -> nbformat.NotebookNode:
@@ -93,11 +102,12 @@ def render_readme(language: str = "") -> None:
     text = re.sub(r"!\[(?:png|jpeg)\]", lambda _: f"![{descriptions.pop(0)}]", text).replace("](../", "](")
     text = re.sub(r"\]\(index([.a-z]*)\.ipynb\)", r"](README\1.md)", text)
     text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
-    readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
+    readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
     for notebook in [*sorted((root / cfg["nbs_path"]).glob("*.ipynb")), root / "tools/chapter.ipynb"]:
         render_notebook(notebook)
+    render_addresses(root / cfg["lib_path"] / "_modidx.py")
     for language in "", ".zh", ".ru":
         render_readme(language)
