@@ -11,6 +11,7 @@ let busy = null // the item that the worker colours
 let device = null // 'wasm' or 'webgpu', once the worker is ready
 let download = null // {got, all} while the runtime is fetched
 let worker = null
+let count = 0 // photos that ever came
 
 // Languages
 
@@ -52,11 +53,12 @@ function showStage() {
   $('after').alt = result ? `${say('after')}: ${item.file.name}` : ''
   $('compare').style.setProperty('--ratio', item.width / item.height)
   $('working').hidden = item.state === 'done'
-  $('part').value = item.part
+  $('part').value = device ? item.part : loadedPart()
   const values = { name: item.file.name, percent: number(100 * item.part) }
-  $('doing').textContent = item === busy ? say('working', values) : device ? say('queued', values) : say('starting')
-  const { width, height } = item
-  $('facts').textContent = result ? say('facts', { width, height, seconds: number(result.seconds, 1) }) : ''
+  $('doing').textContent = item === busy ? say('working', values) : device ? say('queued', values) : sayLoading()
+  const engine = { wasm: 'WebAssembly', webgpu: 'WebGPU' }[device]
+  const facts = { width: item.width, height: item.height, seconds: number(result?.seconds ?? 0, 1), engine }
+  $('facts').textContent = result ? say('facts', facts) : ''
   $('strength').value = item.strength
   $('percent').textContent = `${item.strength} %`
   const link = $('download')
@@ -81,14 +83,17 @@ function showList() {
   }
 }
 
+const loadedPart = () => download ? download.got / download.all : 0
+function sayLoading() {
+  if (loadedPart() === 0 || loadedPart() === 1) return say('starting')
+  return say('loading', { got: number(download.got / 1e6), all: number(download.all / 1e6) })
+}
+
 function showLoading() {
   $('loading').hidden = Boolean(device) || !download
+  $('loaded').value = loadedPart()
+  $('loading-text').textContent = sayLoading()
   $('engine').textContent = device ? say(`engine-${device}`) : ''
-  if (!download || device) return
-  const { got, all } = download
-  const megabytes = { got: number(got / 1e6, 0), all: number(all / 1e6, 0) }
-  $('loaded').value = got / all
-  $('loading-text').textContent = got < all ? say('loading', megabytes) : say('starting')
 }
 
 function showProblems() {
@@ -136,7 +141,7 @@ async function add(file) {
       URL.revokeObjectURL(url)
       return complain('large', { name, megapixels: number(width * height / 1e6), limit: megapixels })
     }
-    const item = { id: crypto.randomUUID(), file, url, width, height, state: 'waiting', part: 0, strength: strength() }
+    const item = { id: ++count, file, url, width, height, state: 'waiting', part: 0, strength: strength() }
     items.push(Object.assign(item, thumbnail(item)))
     current ??= item
   } catch {
@@ -179,7 +184,8 @@ function start() {
 
 function next() {
   if (!device || busy) return
-  busy = items.find(item => item === current && item.state === 'waiting') ?? items.find(item => item.state === 'waiting')
+  const waiting = items.filter(item => item.state === 'waiting')
+  busy = waiting.find(item => item === current) ?? waiting[0]
   if (!busy) return
   worker.postMessage({ id: busy.id, file: busy.file, strength: busy.strength / 100 })
   show()
@@ -196,6 +202,7 @@ function forget({ url, result }) {
 const answers = {
   loading({ got, all }) {
     download = { got, all }
+    showStage()
     showLoading()
   },
   ready(message) {
@@ -230,10 +237,10 @@ const answers = {
     complain(why, { name: item?.file.name ?? busy?.file.name })
     busy = null
     if (item) remove(item)
-    if (why === 'memory') { // what the worker holds is freed with it
+    if (why === 'memory' || why === 'loading-failed') { // what the worker holds is freed with it
       worker.terminate()
-      device = download = null
-      start()
+      worker = device = download = null
+      if (why === 'memory') start()
     }
     show()
     next()
@@ -242,6 +249,7 @@ const answers = {
 
 function remove(item) {
   items.splice(items.indexOf(item), 1)
+  worker?.postMessage({ forget: item.id })
   item.button.parentNode.remove()
   forget(item)
   if (current === item) current = items.at(-1) ?? null
@@ -276,6 +284,7 @@ $('strength').addEventListener('change', () => {
 $('clear').addEventListener('click', () => {
   for (const item of [...items]) remove(item)
   problems.length = 0
+  $('strength').value = 100
   show()
   $('choose').focus()
 })

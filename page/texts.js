@@ -1,4 +1,4 @@
-// What the page says. {name} is filled in; `index.html` has the English texts too, for those who see it without a script.
+// What the page says. {name} is filled in; `index.html` has the English texts too.
 export const texts = {
   en: {
     title: 'Colour for black‑and‑white photos',
@@ -31,7 +31,7 @@ export const texts = {
     starting: 'Starting …',
     working: 'Colouring {name} … {percent} %',
     queued: '{name} is next',
-    facts: '{width} × {height} pixels, coloured in {seconds} s',
+    facts: '{width} × {height} pixels, coloured in {seconds} s with {engine}',
     'engine-wasm': 'Runs with WebAssembly on the processor.',
     'engine-webgpu': 'Runs with WebGPU on the graphics processor, and with WebAssembly.',
     empty: '{name} is empty: it has 0 bytes.',
@@ -71,7 +71,7 @@ export const texts = {
     starting: '正在启动……',
     working: '正在为 {name} 上色…… {percent}%',
     queued: '下一张：{name}',
-    facts: '{width} × {height} 像素，用时 {seconds} 秒',
+    facts: '{width} × {height} 像素，{engine} 用时 {seconds} 秒',
     'engine-wasm': '使用 WebAssembly，在处理器上运行。',
     'engine-webgpu': '使用 WebGPU（图形处理器）和 WebAssembly 运行。',
     empty: '{name} 是空文件（0 字节）。',
@@ -114,7 +114,7 @@ export const texts = {
     starting: 'Запуск …',
     working: '{name} раскрашивается … {percent} %',
     queued: 'Следующая: {name}',
-    facts: '{width} × {height} пикселей, раскрашено за {seconds} с',
+    facts: '{width} × {height} пикселей, раскрашено за {seconds} с ({engine})',
     'engine-wasm': 'Работает на процессоре через WebAssembly.',
     'engine-webgpu': 'Работает на видеокарте через WebGPU и на процессоре через WebAssembly.',
     empty: 'Файл {name} пуст: в нём 0 байт.',

@@ -1,4 +1,4 @@
-// Colours photos, in a thread of its own. The page sends {load}, then one {id, file, strength} at a time.
+// Colours photos, in a thread of its own. The page sends {load}, then {id, file, strength}, or {forget: id}.
 import { graphs, runtimes, size, stepPixels } from './build.js'
 
 const here = new URL('./', import.meta.url)
@@ -150,6 +150,7 @@ async function colour({ id, file, strength }) {
 }
 
 onmessage = async ({ data }) => {
+  if (data.forget) return predicted.delete(data.forget)
   try {
     await (data.load ? load(data.device) : colour(data))
   } catch (error) {

@@ -1,6 +1,6 @@
 """Build the page that colours photos in the visitor's browser.
 
-Run as `python tools/browser_page.py FOLDER`; `tools/site.py` makes it a part of the site. The page's source is in `page/`.
+Run as `python tools/browser_page.py FOLDER`; `tools/site.py` makes it a part of the site. The source is in `page/`.
 Added to it are the graphs of the bundled weights, ONNX Runtime from npm, icons and example photos.
 """
 import base64
@@ -53,18 +53,20 @@ def runtime_package() -> Path:
         fetched = Path(folder) / package.name
         if done.returncode or not fetched.is_file():
             said = f"{done.stdout}{done.stderr}".strip()[-500:]
-            raise SystemExit(f"the page needs {RUNTIME}, and npm could not fetch it: connect to a network, {by_hand}\n{said}")
+            raise SystemExit(f"npm could not fetch {RUNTIME}, which the page needs: go online, {by_hand}\n{said}")
         if not is_runtime(fetched):
-            raise SystemExit(f"npm sent another {RUNTIME} than the one known here (its SHA-512 differs); nothing was built")
+            raise SystemExit(f"npm sent another {RUNTIME} than the one known here (its SHA-512 differs)")
         with atomic_write(package) as unfinished:
             shutil.copy(fetched, unfinished)
     return package
 
 
 def graphs() -> dict[str, Path]:
-    "The graphs of the bundled weights by name, exported once for each state of the weights and the library."
+    "The graphs of the bundled weights by name, exported once for each state of the weights and of their code."
     weights = weights_file(DEFAULT_WEIGHTS)
-    sources = sorted((root / "colorization").rglob("*.py"))
+    library = root / "colorization"
+    sources = [library / f"{name}.py" for name in ("browser", "lab", "upsample")]
+    sources += sorted((library / "models").glob("*.py"))
     state = hashlib.sha256(torch.__version__.encode())
     for file in [weights, *sources]:
         state.update(file.read_bytes())

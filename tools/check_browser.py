@@ -1,7 +1,8 @@
 """Visit the page that runs in the visitor's own browser with a real Chromium, as a desktop and as a phone.
 
-Run as `python tools/check_browser.py [FOLDER]`, after `python tools/site.py` (else the page is built for the visit alone);
-screenshots go to FOLDER. It prints what it measured: seconds, memory, bytes loaded, and the difference from what the command writes.
+Run as `python tools/check_browser.py [FOLDER]`, after `python tools/site.py` (else the page is built for the visit);
+screenshots go to FOLDER. It prints what it measured: seconds, memory, bytes loaded, and the difference from what the
+command `colorize` writes. With `--webgpu` the network runs on Chromium's WebGPU without a GPU too, which takes minutes.
 """
 import io
 import os
@@ -18,18 +19,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from playwright.sync_api import sync_playwright
 
 from browser_page import build_page, root
 from colorization.colorize import Colorizer
 from colorization.data.photos import sample_photos
-from colorization.images import save_photo
+from colorization.images import open_photo, save_photo
 from colorization.lab import rgb_to_lab
 from colorization.metrics import delta_e
 
-PATIENCE = 300_000 # milliseconds: slow machines are no fault of the page; what it took is printed
-shots = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+PATIENCE = 600_000 # milliseconds: slow machines are no fault of the page; what it took is printed
+arguments = [word for word in sys.argv[1:] if word != "--webgpu"]
+shots = Path(arguments[0]) if arguments else None
 astronaut, cat, coffee, motorcycle, rocket, china, flower, hopper = sample_photos()
 
 
@@ -43,14 +45,17 @@ def save(folder: Path, name: str, source: Path, size: tuple[int, int], **options
 
 
 def good_files(folder: Path) -> dict[str, Path]:
-    "Photos of a megapixel, of twelve, on its side, and of odd shapes."
+    "Photos of a megapixel, of twelve, on its side, with a colour profile, and of odd shapes."
     (turned := Image.Exif())[0x112] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exchanged = profile.replace(b"rXYZ", b"temp").replace(b"bXYZ", b"rXYZ").replace(b"temp", b"bXYZ")
     return {
         "one": save(folder, "temple.jpg", china, (1225, 817)),
         "two": save(folder, "red flower.png", flower, (1201, 801)),
         "three": save(folder, "rocket.jpg", rocket, (1225, 817)),
         "twelve": save(folder, "twelve megapixels.jpg", coffee, (4000, 3000)),
         "turned": save(folder, "turned.jpg", hopper, (700, 500), exif=turned),
+        "profile": save(folder, "red is blue.png", flower, (640, 427), icc_profile=exchanged),
         "wide": save(folder, "wide.png", motorcycle, (1500, 211)),
         "tall": save(folder, "tall.png", astronaut, (77, 513)),
         "dot": save(folder, "dot.png", cat, (1, 1))}
@@ -166,7 +171,7 @@ def wait_done(tab, count):
         """count => {
           const bars = [...document.querySelectorAll('#photos progress')]
           return bars.length === count && bars.every(bar => bar.hidden)
-        }""", arg=count, timeout=PATIENCE)
+        }""", arg=count)
 
 
 def open_item(tab, path):
@@ -181,10 +186,17 @@ def compare(tab, colorizer, path):
     "Download a result; it must be what the command `colorize` writes for the file."
     name, result = open_item(tab, path)
     save_photo(colorizer.colorize(path), expected := path.parent / f"expected{Path(name).suffix}", path)
-    color, light = difference(result, Image.open(expected))
+    color, light = difference(result, open_photo(expected)[0])
     print(f"  {name:34} {str(result.size):13} CIEDE2000 {color:.3f}, L* {light:.3f}")
     assert name.startswith(path.stem), name
     assert color < 0.5 and light < 0.5, f"{path.name} is not what the command makes of it"
+
+
+def patient(context):
+    "A new tab that waits as long as a slow machine takes."
+    tab = context.new_page()
+    tab.set_default_timeout(PATIENCE)
+    return tab
 
 
 def fits(tab, width):
@@ -205,7 +217,7 @@ def desktop(browser, url, server, photos, bad):
     "The whole of the page, on a desktop; at its end the server is gone."
     colorizer = Colorizer.from_pretrained(device="cpu")
     context = browser.new_context(viewport=dict(width=1280, height=900), accept_downloads=True, locale="en")
-    tab, requests, loaded, errors = context.new_page(), [], {}, []
+    tab, requests, loaded, errors = patient(context), [], {}, []
     context.on("request", lambda request: requests.append(request.url))
     context.on("response", lambda r: loaded.update({r.url: int(r.headers.get("content-length", 0))}))
     tab.on("pageerror", lambda error: errors.append(str(error)))
@@ -221,8 +233,8 @@ def desktop(browser, url, server, photos, bad):
     shoot(tab, "desktop_done")
     timed(tab, photos["two"], 2, "another megapixel")
     timed(tab, photos["twelve"], 3, "12 megapixels")
-    choose(tab, *[photos[name] for name in ("three", "turned", "wide", "tall", "dot")])
-    wait_done(tab, 8)
+    choose(tab, *[photos[name] for name in ("three", "turned", "profile", "wide", "tall", "dot")])
+    wait_done(tab, len(photos))
     for path in photos.values():
         compare(tab, colorizer, path)
     check_strength(tab, photos["one"])
@@ -243,7 +255,7 @@ def check_strength(tab, path):
     tab.locator("#strength").fill("0")
     tab.locator("#strength").dispatch_event("change")
     tab.wait_for_function("() => !document.querySelector('#photos button[aria-current=true] progress').hidden")
-    wait_done(tab, 8)
+    wait_done(tab, tab.locator("#photos li").count())
     _, result = open_item(tab, path)
     chroma = (rgb_to_lab(torch.from_numpy(np.array(result)).permute(2, 0, 1))[1] * 110).norm(dim=0).mean().item()
     assert chroma < 1, f"at strength 0 the photo has a chroma of {chroma:.1f}"
@@ -260,7 +272,7 @@ def check_bad(tab, bad, good):
     files = [path for path, _ in bad.values()]
     choose(tab, *files[:2], good, *files[2:])
     wait_done(tab, 1)
-    tab.wait_for_function(f"() => document.querySelectorAll('#problems li').length === {len(bad)}", timeout=PATIENCE)
+    tab.wait_for_function(f"() => document.querySelectorAll('#problems li').length === {len(bad)}")
     wait_done(tab, 1)
     said = tab.locator("#problems li").all_inner_texts()
     for name, (_, words) in bad.items():
@@ -290,7 +302,7 @@ def check_languages(tab):
 
 def check_offline(tab, server, path):
     "With the server gone, the page opens and colours."
-    tab.wait_for_function("() => navigator.serviceWorker.controller !== null", timeout=PATIENCE)
+    tab.wait_for_function("() => navigator.serviceWorker.controller !== null")
     server.terminate()
     server.wait()
     tab.reload()
@@ -301,7 +313,8 @@ def check_offline(tab, server, path):
 
 def keyboard(browser, url, path):
     "Choose, move the line, change the strength, download: without a mouse."
-    tab = browser.new_page(viewport=dict(width=1280, height=900), locale="en")
+    context = browser.new_context(viewport=dict(width=1280, height=900), locale="en")
+    tab = patient(context)
     tab.goto(url)
 
     def tab_to(name):
@@ -330,14 +343,14 @@ def keyboard(browser, url, path):
     with tab.expect_download() as waiting:
         tab.keyboard.press("Enter")
     assert Image.open(waiting.value.path()).size == Image.open(path).size
-    tab.close()
+    context.close()
     print("  with the keyboard alone: chosen, compared, made stronger, downloaded")
 
 
 def phone(browser, url, photos):
     context = browser.new_context(viewport=dict(width=390, height=844), is_mobile=True, has_touch=True,
                                   device_scale_factor=2, locale="en")
-    tab = context.new_page()
+    tab = patient(context)
     tab.goto(url)
     tab.locator("#example-list img").last.wait_for()
     fits(tab, 390)
@@ -355,6 +368,21 @@ def phone(browser, url, photos):
     print("  on a phone's width: nothing sticks out, an example and three photos are coloured")
 
 
+def webgpu(playwright, chromium, url, path):
+    "WebGPU gives the same colours; where it is computed by the processor, the page prefers WebAssembly."
+    software = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *software])
+    tab = patient(browser.new_context(locale="en"))
+    for address, engine in (url, "WebAssembly on"), (f"{url}?device=webgpu", "WebGPU"):
+        tab.goto(address)
+        tab.wait_for_function("() => document.querySelector('#engine').innerText")
+        assert engine in tab.locator("#engine").inner_text(), tab.locator("#engine").inner_text()
+    choose(tab, path)
+    wait_done(tab, 1)
+    compare(tab, Colorizer.from_pretrained(device="cpu"), path)
+    browser.close()
+
+
 def main():
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -368,6 +396,8 @@ def main():
         photos, bad = good_files(folder / "photos"), bad_files(folder / "photos")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with served(site) as (address, server):
+            if "--webgpu" in sys.argv:
+                print("WebGPU"), webgpu(playwright, chromium, f"{address}browser/", photos["two"])
             print("phone"), phone(browser, f"{address}browser/", photos)
             print("keyboard"), keyboard(browser, f"{address}browser/", photos["one"])
             print("desktop"), desktop(browser, f"{address}browser/", server, photos, bad)

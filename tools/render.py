@@ -1,4 +1,4 @@
-"""Render what depends on settings.ini: badges and installing cells of all notebooks, and README.md, in each language, from index.ipynb.
+"""Render what depends on settings.ini: badges, installing cells and links of all notebooks, and every README.
 
 Run as `python tools/render.py` in the root of the repository.
 """
@@ -16,14 +16,21 @@ parser = ConfigParser(delimiters=["="])
 parser.read(root / "settings.ini", encoding="utf-8")
 cfg = parser["DEFAULT"]
 COLAB = "https://colab.research.google.com/github/"
+PAGE = "browser" # the folder of the site with the page that colours photos
+
+
+def page_url() -> str:
+    "The address of the page that colours photos in the visitor's browser."
+    return f"{cfg['doc_host']}{cfg['doc_baseurl']}/{PAGE}/"
 
 
 def render_notebook(path: Path) -> None:
-    "Point the badges and the installing cell of one notebook to the owner, repository and branch of settings.ini."
+    "Point badges, installing cell and links to the page to the owner, repository and branch of settings.ini."
     text = path.read_text(encoding="utf-8")
     here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
     text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
     text = re.sub(r"git\+https://github\.com/[\w.-]+/[\w.-]+@[\w./-]+", f"git+{cfg['git_url']}@{cfg['branch']}", text)
+    text = re.sub(rf"https://[\w.-]+\.github\.io/[\w.-]+/{PAGE}/", page_url(), text)
     path.write_text(text, encoding="utf-8")
 
 
