@@ -31,6 +31,7 @@ from .trainer import *
 from .train import *
 from .weights import *
 from .colorize import *
+from .browser import *
 from .command import *
 from .video import *
 from .web import *

@@ -27,22 +27,22 @@ def color_slope(
     return _window_mean(covariance / (_window_mean(L * L) - mean_L ** 2 + eps))
 
 # %% ../nbs/A6_upsample.ipynb #a843939a
-def _enlarged_rows(planes, top, bottom, height, width):
-    "Rows `top` to `bottom` of what `planes` (B, C, h, w) would be, enlarged bilinearly to (height, width)."
+def _enlarged_rows(planes, top, rows, height, width):
+    "`rows` rows, from `top`, of what `planes` (B, C, h, w) would be, enlarged bilinearly to (height, width)."
     h = planes.shape[-2]
-    y = ((torch.arange(top, bottom, device=planes.device) + 0.5) * h / height - 0.5).clamp(min=0)
+    y = ((torch.arange(rows, device=planes.device) + top + 0.5) * h / height - 0.5).clamp(min=0)
     above = y.long()
     below = (above + 1).clamp(max=h - 1)
-    rows = torch.lerp(planes[..., above, :], planes[..., below, :], (y - above)[:, None])
-    return F.interpolate(rows.flatten(1, 2), width, mode='linear').unflatten(1, rows.shape[1:3])
+    lines = torch.lerp(planes[..., above, :], planes[..., below, :], (y - above)[:, None])
+    return F.interpolate(lines.flatten(1, 2), width, mode='linear').unflatten(1, lines.shape[1:3])
 
 # %% ../nbs/A6_upsample.ipynb #71d02023
 def guided_upsample(
     small_L: torch.Tensor, # (1, 1, h, w): lightness of a network input
     small_ab: torch.Tensor, # (1, 2, h, w): its colours
     L: torch.Tensor, # (1, 1, rows, W): lightness of the photo, or of some of its rows
-    top: int = 0, # the first of these rows
-    height: int | None = None, # of the whole photo; default: L is all of it
+    top: int | torch.Tensor = 0, # the first of these rows
+    height: int | torch.Tensor | None = None, # of the whole photo; default: L is all of it
     slope: torch.Tensor | None = None, # `color_slope(small_L, small_ab)`, where it is at hand
 ) -> torch.Tensor: # (1, 2, rows, W)
     "Enlarge colours along the edges of L: bilinear, plus the slope of a guided filter times the detail of L."
@@ -50,6 +50,6 @@ def guided_upsample(
         slope = color_slope(small_L, small_ab)
     rows, width = L.shape[-2:]
     planes = torch.cat([small_ab, slope, small_L], 1)
-    enlarged = _enlarged_rows(planes, top, top + rows, height or rows, width)
+    enlarged = _enlarged_rows(planes, top, rows, rows if height is None else height, width)
     ab, slope, coarse_L = enlarged.split((2, 2, 1), 1)
     return torch.addcmul(ab, slope, L - coarse_L)

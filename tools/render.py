@@ -1,5 +1,5 @@
-"""Render what depends on settings.ini: badges and installing cells of all notebooks, the addresses in nbdev's index of the
-library, and README.md, in each language, from index.ipynb.
+"""Render what depends on settings.ini: badges, installing cells and links of all notebooks, the addresses in nbdev's index of
+the library, and every README.
 
 Run as `python tools/render.py` in the root of the repository.
 """
@@ -17,6 +17,12 @@ parser = ConfigParser(delimiters=["="])
 parser.read(root / "settings.ini", encoding="utf-8")
 cfg = parser["DEFAULT"]
 COLAB = "https://colab.research.google.com/github/"
+PAGE = "browser" # the folder of the site with the page that colours photos
+
+
+def page_url() -> str:
+    "The address of the page that colours photos in the visitor's browser."
+    return f"{cfg['doc_host']}{cfg['doc_baseurl']}/{PAGE}/"
 
 
 INSTALL = """# On Colab this installs the library: from the clone it runs in, else from GitHub. Elsewhere it does nothing.
@@ -33,7 +39,7 @@ def extras(text: str) -> str:
 
 
 def render_notebook(path: Path) -> None:
-    "Point the badges and the installing cell of one notebook to the owner, repository and branch of settings.ini."
+    "Point badges, installing cell and links to the page to the owner, repository and branch of settings.ini."
     nb = nbformat.read(path, as_version=4)
     for cell in nb.cells:
         if cell.source.startswith("# On Colab this installs"):
@@ -42,6 +48,7 @@ def render_notebook(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
     text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
+    text = re.sub(rf"https://[\w.-]+\.github\.io/[\w.-]+/{PAGE}/", page_url(), text)
     path.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -1,4 +1,4 @@
-"""Build the site: every notebook as a page, a reference page for every module, and search.
+"""Build the site: a page for every notebook and every module, search, and the page that colours photos.
 
 Run as `python tools/site.py` in the root of the repository; the pages are in `_site/` then. `--check` also follows every link on them.
 """
@@ -19,10 +19,20 @@ from fastcore.docments import docments
 from latex2mathml.converter import convert as mathml
 from nbconvert import MarkdownExporter
 
-from render import cfg, read_index, root
+from browser_page import build_page
+from render import PAGE, cfg, page_url, read_index, root
 
 docs, site = root / "_site_source", root / "_site"
-notebooks = [root / cfg["nbs_path"] / "index.ipynb", *sorted((root / cfg["nbs_path"]).glob("[0-9A-Z]*.ipynb"))]
+
+
+def in_order(path: Path) -> tuple[str, int]:
+    "By number: 0 to 99, then A1 to A9, then A10."
+    letter, digits = re.fullmatch(r"([A-Z]?)(\d+)", path.stem.split("_")[0]).groups()
+    return letter, int(digits)
+
+
+notebooks = sorted((root / cfg["nbs_path"]).glob("[0-9A-Z]*.ipynb"), key=in_order)
+notebooks.insert(0, root / cfg["nbs_path"] / "index.ipynb")
 pages = {"MODEL_CARD.md": "Model card", "benchmarks/RESULTS.md": "Benchmarks", "CONTRIBUTING.md": "Contributing", "LOG.md": "Log of trials"}
 translations = {".zh": "中文", ".ru": "Русский"}
 
@@ -46,6 +56,7 @@ def links(text: str, folder: str) -> str:
         elif path.suffix == ".ipynb" or str(inside) in pages: page = path.stem + ".md"
         else: return f"]({cfg['git_url']}/blob/{cfg['branch']}/{inside})"
         return f"]({page}{'#' + anchor if anchor else ''})"
+    text = text.replace(page_url(), f"{PAGE}/index.html")
     return re.sub(r"\]\((?!https?:|#)([^)\s]+\.(?:ipynb|md|jpg|png|gif|py|ini)(?:#[^)]*)?|(?:\.\./)?LICENSE)\)", target, text)
 
 
@@ -113,7 +124,9 @@ def build() -> None:
     for folder in docs, site: shutil.rmtree(folder, ignore_errors=True)
     docs.mkdir()
     shutil.copytree(root / "files", docs / "files")
-    chapters = [{f"{path.stem[:2]} · {notebook_page(path)}": f"{path.stem}.md"} for path in notebooks]
+    for device, count in build_page(docs / PAGE).items():
+        print(f"{PAGE}/: {count / 1e6:.1f} MB to load with {device}")
+    chapters = [{f"{path.stem.split('_')[0]} · {notebook_page(path)}": f"{path.stem}.md"} for path in notebooks]
     for language in translations: notebook_page(root / cfg["nbs_path"] / f"index{language}.ipynb")
     for name in pages:
         text = (root / name).read_text(encoding="utf-8")
