@@ -264,7 +264,7 @@ def train(
     dtype: str = 'auto', # of the arithmetic: auto, float32, bfloat16 or float16
     seed: int = 0, # of all random numbers
 ) -> Path: # the generator's file in `out`, in half precision, for `colorize --weights`
-    "Train a colorizer. Raises OSError, ValueError or FloatingPointError."
+    "Train a colorizer. Raises ImportError, OSError, ValueError or FloatingPointError."
     accelerate = need('accelerate', 'train')
     types = dict(auto='auto', float32=None, bfloat16=torch.bfloat16, float16=torch.float16)
     if dtype not in types:
@@ -281,5 +281,5 @@ def train(
 if __name__ == '__main__' and '__file__' in globals():
     try:
         run_as_command(train)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (ImportError, OSError, ValueError, FloatingPointError) as error:
         raise SystemExit(f'error: {error}')

@@ -6,6 +6,7 @@
 __all__ = ['FILMS', 'ColorMemory', 'film_result', 'is_film', 'colorize_film']
 
 # %% ../nbs/14_video.ipynb #248f70c3
+import importlib.util
 import os
 import warnings
 from contextlib import suppress
@@ -20,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from fastcore.basics import patch
 from tqdm import tqdm
 
+from .device import need
 from .files import atomic_write
 from .colorize import Colorizer, small_lightness
 
@@ -66,13 +68,13 @@ def film_result(
 # %% ../nbs/14_video.ipynb #ee8a3484
 def _open(path, mode='r', **options):
     "Open a film. `file:` and MP4 by name: no part of a name is taken for a protocol, and M4V may hold any sound."
-    import av
+    av = need('av', 'video')
     kind = 'mp4' if mode == 'w' and Path(path).suffix.lower() == '.m4v' else None
     return av.open(f'file:{Path(path).absolute()}', mode, format=kind, options=options)
 
 # %% ../nbs/14_video.ipynb #7d9f3db1
 def _is_cover(stream):
-    from av.stream import Disposition
+    Disposition = need('av.stream', 'video').Disposition
     return Disposition.attached_pic in stream.disposition
 
 def _moving(film):
@@ -84,7 +86,7 @@ def _moving(film):
 # %% ../nbs/14_video.ipynb #49707e26
 def _decoded(packet):
     "The frames of a packet, or None where it is damaged."
-    import av
+    av = need('av', 'video')
     try:
         return packet.decode()
     except av.error.InvalidDataError:
@@ -94,8 +96,10 @@ def _decoded(packet):
 _STILL = ('1pic', 'avif', 'avis', 'crx ', 'heic', 'heim', 'heis', 'heix', 'hevc', 'hevx', 'mif1', 'mif2', 'msf1')
 
 def _moves(path):
-    "Whether PyAV finds pictures in the file that move."
-    import av
+    "Whether PyAV finds pictures in the file that move. (Without PyAV, films are known by their suffix only.)"
+    if importlib.util.find_spec('av') is None:
+        return False
+    av = need('av', 'video')
     try:
         with _open(path) as film:
             kind, video = film.format.name, _moving(film)
@@ -181,7 +185,7 @@ def colorize_frame(self: Colorizer,
     height: int,
 ) -> 'av.VideoFrame': # RGB, upright
     "A frame in colour, in agreement with those before it."
-    import av
+    av = need('av', 'video')
     pixels = _upright(_pixels(frame, width, height), _matrix(frame))
     image = Image.fromarray(np.ascontiguousarray(pixels))
     L = small_lightness(image, self.size)
@@ -218,7 +222,7 @@ def _add_picture(out, video, frame, turned):
 # %% ../nbs/14_video.ipynb #6fcc1e28
 def _even(frame):
     "An RGB frame whose last column and row are repeated where its sizes are odd."
-    import av
+    av = need('av', 'video')
     if frame.width % 2 == frame.height % 2 == 0:
         return frame
     pixels = np.pad(frame.to_ndarray(), [(0, frame.height % 2), (0, frame.width % 2), (0, 0)], 'edge')
@@ -252,7 +256,7 @@ class _Filter:
 
 def _picture_filter(frame, *filters):
     "A graph of filters, each a name and its options, for pictures like this one."
-    import av
+    av = need('av', 'video')
     graph = av.filter.Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     graph.link_nodes(source, *(graph.add(*filter) for filter in filters), graph.add('buffersink')).configure()
@@ -335,7 +339,7 @@ def _start(streams):
 # %% ../nbs/14_video.ipynb #a71ddcac
 def _accepts(out, add):
     "Whether a container like `out` takes the stream that `add` adds to it: a trial in memory says so."
-    import av
+    av = need('av', 'video')
     try:
         with av.open(BytesIO(), 'w', format=out.format.name) as trial:
             add(trial)
@@ -349,7 +353,7 @@ _LAYOUTS = {1: 'mono', 2: 'stereo', 3: '2.1', 4: '4.0', 5: '5.0', 6: '5.1', 7: '
 
 def _add_sound(out, source, kind):
     "A stream of `out` for the sound of the stream `source`, encoded as `kind`: flac, alac or aac."
-    import av
+    av = need('av', 'video')
     sound, codec = source.codec_context, av.codec.Codec(kind, 'w')
     channels, layout = sound.layout.nb_channels, sound.layout.name
     layout = _LAYOUTS.get(channels, 'stereo') if layout.endswith('channels') else layout
@@ -365,7 +369,7 @@ def _add_sound(out, source, kind):
 # %% ../nbs/14_video.ipynb #5c834eb4
 def _sound_filter(frame, encoder):
     "A graph of filters from sound like `frame` to what the encoder takes; gaps become silence."
-    import av
+    av = need('av', 'video')
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=frame.sample_rate, format=frame.format.name, layout=frame.layout.name,
                                time_base=frame.time_base)
@@ -627,7 +631,7 @@ class _Sounds:
         for stream in self.copies:
             self.clocks[stream] = _Clock(stream.type != 'subtitle', round(start / stream.time_base))
     def take(self, packet):
-        import av
+        av = need('av', 'video')
         stream = packet.stream
         try:
             moved = _moved(packet, self.clocks[stream], self.copies)
@@ -637,7 +641,7 @@ class _Sounds:
         except (av.error.FFmpegError, ValueError):
             self.warn(stream.type)
     def write(self):
-        import av
+        av = need('av', 'video')
         for packet in self.waiting:
             try:
                 self.out.mux(packet)
@@ -724,7 +728,7 @@ def colorize_film(
     """Write a film in colour (H.264), with its sound and subtitles as they are, where the target can hold them.
     Warns of what is changed or left out. Raises ValueError, naming the file, if it can't be read, or in the end,
     if parts of it couldn't."""
-    import av
+    av = need('av', 'video')
     source, target = Path(source), Path(target)
     try:
         if not os.path.isfile(source):
