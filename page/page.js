@@ -9,6 +9,7 @@ const problems = [] // what was wrong with other files: {why, values}
 let current = null // the item on the stage
 let busy = null // the item that the worker colours
 let device = null // 'wasm' or 'webgpu', once the worker is ready
+let wantedDevice = options.get('device') // else the worker picks one
 let download = null // {got, all} while the runtime is fetched
 let worker = null
 let count = 0 // photos that ever came
@@ -30,6 +31,7 @@ function speak(name) {
   document.documentElement.lang = { en: 'en', zh: 'zh-Hans', ru: 'ru' }[name]
   document.title = say('title')
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = say(element.dataset.text)
+  for (const image of document.querySelectorAll('[data-alt]')) image.alt = say(image.dataset.alt)
   for (const button of document.querySelectorAll('[data-language]')) {
     button.setAttribute('aria-pressed', button.dataset.language === name)
   }
@@ -164,6 +166,7 @@ function thumbnail(item) {
   Object.assign(button, { type: 'button', onclick: () => { current = item; show() } })
   image.alt = ''
   bar.max = 1
+  bar.ariaHidden = 'true' // the button says nothing of it, the stage does
   button.append(image, bar)
   place.append(button)
   return { button, image, bar }
@@ -179,7 +182,7 @@ function start() {
   worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })), { type: 'module' })
   worker.onmessage = ({ data }) => answers[data.type](data)
   worker.onerror = () => answers.failed({ id: busy?.id, why: busy ? 'memory' : 'loading-failed' })
-  worker.postMessage({ load: true, device: options.get('device') })
+  worker.postMessage({ load: true, device: wantedDevice })
 }
 
 function next() {
@@ -234,6 +237,7 @@ const answers = {
   failed({ id, why, detail }) {
     if (detail) console.error(detail)
     const item = items.find(other => other.id === id)
+    if (why === 'memory' && device === 'webgpu') return withoutWebGPU()
     complain(why, { name: item?.file.name ?? busy?.file.name })
     busy = null
     if (item) remove(item)
@@ -245,6 +249,15 @@ const answers = {
     show()
     next()
   },
+}
+
+// Some graphics drivers fail on the way: colour the same photo on the processor
+function withoutWebGPU() {
+  busy = device = download = null
+  worker.terminate()
+  wantedDevice = 'wasm'
+  start()
+  show()
 }
 
 function remove(item) {
@@ -299,7 +312,8 @@ for (const button of document.querySelectorAll('[data-language]')) {
 }
 for (const name of examples) {
   const button = Object.assign(document.createElement('button'), { type: 'button' })
-  const image = Object.assign(document.createElement('img'), { src: `examples/${name}`, alt: name.split('.')[0] })
+  const image = Object.assign(document.createElement('img'), { src: `examples/${name}` })
+  image.dataset.alt = name.split('.')[0]
   button.append(image)
   button.addEventListener('click', async () => {
     const blob = await (await fetch(image.src)).blob()

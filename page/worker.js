@@ -28,7 +28,7 @@ async function bytesOf(name, onBytes) {
 
 // WebGPU needs a real graphics processor and a browser that can wait for it inside WebAssembly
 async function pickDevice(wanted) {
-  if (wanted) return wanted
+  if (wanted in runtimes) return wanted
   if (!navigator.gpu || !WebAssembly.Suspending) return 'wasm'
   const adapter = await navigator.gpu.requestAdapter().catch(() => null)
   return adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter) ? 'webgpu' : 'wasm'
@@ -36,6 +36,16 @@ async function pickDevice(wanted) {
 
 async function load(wanted) {
   const device = await pickDevice(wanted)
+  try {
+    await open(device)
+  } catch (error) {
+    if (device === 'wasm') throw error
+    return load('wasm')
+  }
+  postMessage({ type: 'ready', device })
+}
+
+async function open(device) {
   const { script, binary } = runtimes[device]
   const files = [binary, graphs.shrink, graphs.colors, graphs.render]
   const all = files.reduce((sum, file) => sum + file.bytes, 0)
@@ -46,11 +56,10 @@ async function load(wanted) {
   ort.env.logLevel = 'error'
   ort.env.wasm.numThreads = 1
   ort.env.wasm.wasmBinary = wasm
-  const open = (model, ...providers) => ort.InferenceSession.create(model, { executionProviders: providers })
-  shrink = await open(models[0], 'wasm')
-  colors = device === 'webgpu' ? await open(models[1], 'webgpu', 'wasm') : await open(models[1], 'wasm')
-  render = await open(models[2], 'wasm')
-  postMessage({ type: 'ready', device })
+  const session = (model, ...providers) => ort.InferenceSession.create(model, { executionProviders: providers })
+  shrink = await session(models[0], 'wasm')
+  colors = device === 'webgpu' ? await session(models[1], 'webgpu', 'wasm') : await session(models[1], 'wasm')
+  render = await session(models[2], 'wasm')
 }
 
 const bytes = (data, ...shape) => new ort.Tensor('uint8', data, shape)
@@ -69,7 +78,7 @@ class Failure extends Error {} // its message is a key of texts.js
 async function draw(file) {
   let bitmap, canvas, context
   try {
-    bitmap = await createImageBitmap(file)
+    bitmap = await createImageBitmap(file, { imageOrientation: 'from-image' })
   } catch {
     throw new Failure('damaged')
   }
@@ -77,7 +86,8 @@ async function draw(file) {
     canvas = new OffscreenCanvas(bitmap.width, bitmap.height)
     context = canvas.getContext('2d', { willReadFrequently: true })
     context.drawImage(bitmap, 0, 0)
-    context.getImageData(0, 0, 1, 1)
+    const [, , , opacity] = context.getImageData(0, 0, 1, 1).data
+    if (file.type === 'image/jpeg' && !opacity) throw new Error('the canvas stayed empty') // Safari's, if too large
   } catch {
     throw new Failure('memory')
   } finally {

@@ -314,7 +314,8 @@ def check_offline(tab, server, path):
 def keyboard(browser, url, path):
     "Choose, move the line, change the strength, download: without a mouse."
     context = browser.new_context(viewport=dict(width=1280, height=900), locale="en")
-    tab = patient(context)
+    tab, dialogs = patient(context), []
+    tab.on("filechooser", lambda dialog: dialogs.append(dialog)) # early: to listen takes the browser a moment
     tab.goto(url)
 
     def tab_to(name):
@@ -326,9 +327,12 @@ def keyboard(browser, url, path):
 
     tab_to("choose")
     shoot(tab, "keyboard_focus")
-    with tab.expect_file_chooser() as waiting:
-        tab.keyboard.press("Enter")
-    waiting.value.set_files(str(path))
+    tab.keyboard.press("Enter")
+    for _ in range(PATIENCE // 100):
+        if dialogs:
+            break
+        tab.wait_for_timeout(100)
+    dialogs[0].set_files(str(path))
     wait_done(tab, 1)
     tab.evaluate("document.activeElement.blur()")
     tab_to("split")
