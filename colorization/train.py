@@ -102,7 +102,7 @@ def training_loader(
     v2 = need('torchvision.transforms.v2', 'train')
     batch_size = max(8, batch * 128**2 // size**2 // 8 * 8)
     if isinstance(photos, Path):
-        packed = json.loads((photos/'shards.json').read_text())['size']
+        packed = json.loads((photos/'shards.json').read_text(encoding='utf-8'))['size']
         if packed != size:
             raise ValueError(f"the shards in {photos} hold photos of {packed} pixels, the plan says {size}")
         return shard_dataloader(photos, batch_size, device=device, accelerator=accelerator)
@@ -188,14 +188,14 @@ def _check_plan(out, stages):
     "Raise ValueError if the run in `out` was begun with a plan that doesn't begin like these stages; else note them."
     plan = [[stage.name, size] for stage in stages for size in stage.sizes]
     file = out/'plan.json'
-    begun = json.loads(file.read_text()) if file.exists() else []
+    begun = json.loads(file.read_text(encoding='utf-8')) if file.exists() else []
     if plan[:len(begun)] != begun:
         epochs = ', '.join(f'{name} {size}' for name, size in begun)
         raise ValueError(f"the run in {out} was begun with the epochs {epochs}, which this plan doesn't begin with; "
                          "choose another --out")
     if is_first():
         with atomic_write(file) as unfinished:
-            unfinished.write_text(json.dumps(plan))
+            unfinished.write_text(json.dumps(plan), encoding='utf-8')
 
 # %% ../nbs/29_recipe.ipynb #676f9639
 def train_stages(
@@ -216,7 +216,7 @@ def train_stages(
     file, metrics = out/'generator.safetensors', evaluate(net_G.eval(), val_dl)
     if is_first():
         with atomic_write(out/'history.json') as unfinished:
-            unfinished.write_text(json.dumps(dict(history=history, chosen=chosen), indent=1))
+            unfinished.write_text(json.dumps(dict(history=history, chosen=chosen), indent=1), encoding='utf-8')
         minutes = round(sum(row['seconds'] for row in history) / 60)
         training = dict(epochs=[[row['stage'], row['size']] for row in history], minutes=minutes)
         save_generator(net_G, file, half=True, size=256, training=training, metrics=metrics)
