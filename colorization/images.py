@@ -187,7 +187,7 @@ def _memory():
         limits = [4e9]
     for name in '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes':
         try:
-            limits.append(float(Path(name).read_text()))
+            limits.append(float(Path(name).read_text(encoding='ascii')))
         except (OSError, ValueError): # there is no such file, or it says "max"
             pass
     return min(limits)

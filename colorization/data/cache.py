@@ -51,7 +51,7 @@ class PhotoCache(Dataset):
         reasons = file.with_suffix('.json')
         if not file.exists() or not reasons.exists():
             _build_cache(file, paths, size, n_workers or default_workers())
-        left_out = json.loads(reasons.read_text())
+        left_out = json.loads(reasons.read_text(encoding='utf-8'))
         self.rejected = {paths[int(i)]: reason for i, reason in left_out.items()} # left out, and why
         self.rows = np.array([i for i in range(len(paths)) if str(i) not in left_out], dtype=int)
         self.paths = [paths[i] for i in self.rows]
@@ -94,7 +94,7 @@ def _build_cache(file, paths, size, n_workers):
     with atomic_write(file) as unfinished:
         left_out = _decode_all(paths, size, n_workers, unfinished)
     with atomic_write(file.with_suffix('.json')) as unfinished:
-        unfinished.write_text(json.dumps(left_out))
+        unfinished.write_text(json.dumps(left_out), encoding='utf-8')
 
 # %% ../../nbs/A7_cache.ipynb #431c7265
 def report_rejected(rejected, total):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from torch.utils.data import IterableDataset
 from tqdm import tqdm
 
 from ..cli import run_as_command
@@ -74,7 +75,7 @@ def write_shards(
     index = made_of | dict(counts={}, rejected={})
     index_file = out/'shards.json'
     if index_file.exists():
-        index = json.loads(index_file.read_text())
+        index = json.loads(index_file.read_text(encoding='utf-8'))
     if any(index.get(k) != v for k, v in made_of.items()):
         raise ValueError(f"{out} holds shards of other photos, or of another size; choose another folder")
     with ThreadPoolExecutor(default_workers()) as pool:
@@ -85,7 +86,7 @@ def write_shards(
             index['counts'][file.name], rejected = _write_shard(file, paths[first:first + per_shard], first, size, pool)
             index['rejected'] |= rejected
             with atomic_write(index_file) as unfinished:
-                unfinished.write_text(json.dumps(index))
+                unfinished.write_text(json.dumps(index), encoding='utf-8')
     report_rejected({Path(p): why for p, why in index['rejected'].items()}, len(paths))
     return index
 
@@ -109,7 +110,7 @@ def _shards(folder, readers):
     index_file = _no_address(folder)/'shards.json'
     if not index_file.exists():
         raise FileNotFoundError(f"no shards in {folder}; make some: python -m colorization.data.shards PHOTOS {folder}")
-    counts = json.loads(index_file.read_text())['counts']
+    counts = json.loads(index_file.read_text(encoding='utf-8'))['counts']
     counts = {name: count for name, count in counts.items() if count}
     if len(counts) < readers:
         raise ValueError(f"{folder} has {len(counts)} shards for {readers} processes that read; "
@@ -136,6 +137,25 @@ def _damaged(error):
     raise ValueError(f"{shard} is damaged ({error.__cause__ or error!r}); delete it, "
                      "and `python -m colorization.data.shards` packs it again") from error
 
+# %% ../../nbs/16_shards.ipynb #44531067
+class _ShardedPhotos(IterableDataset):
+    "Batches of bytes from shards, as many as `steps` in each pass of all `readers`."
+    def __init__(self, files, batch_size, shuffle, steps, readers):
+        self.files, self.batch_size, self.shuffle = files, batch_size, shuffle
+        self.steps, self.readers = steps, readers
+    def __len__(self):
+        return self.steps
+    def __iter__(self):
+        wds = need('webdataset', 'train')
+        photos = wds.WebDataset(
+            self.files, handler=_damaged, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node,
+            workersplitter=_own_shards if self.shuffle else wds.split_by_worker)
+        if self.shuffle:
+            photos = photos.shuffle(self.shuffle, rng=_Chance)
+        photos = photos.decode('torchrgb8', handler=_damaged).map(lambda sample: sample['jpg'])
+        photos = photos.batched(self.batch_size, collation_fn=torch.stack)
+        return iter(photos.with_epoch(self.steps // self.readers))
+
 # %% ../../nbs/16_shards.ipynb #64922638
 def shard_dataloader(
     folder: str | Path, # of `write_shards`; a damaged shard raises when it is read
@@ -146,7 +166,6 @@ def shard_dataloader(
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
     "A loader of shards for training. Raises FileNotFoundError for none, ValueError for too few or damaged ones."
-    wds = need('webdataset', 'train')
     processes = accelerator.num_processes if accelerator else 1
     if batch_size % processes:
         raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")
@@ -156,14 +175,7 @@ def shard_dataloader(
     if steps < readers:
         raise ValueError(f"{folder} holds {count} photos: too few for batches of {batch_size} "
                          f"and {readers} processes that read")
-    photos = wds.WebDataset(
-        files, handler=_damaged, repeat=True, shardshuffle=False, nodesplitter=wds.split_by_node,
-        workersplitter=_own_shards if shuffle else wds.split_by_worker)
-    if shuffle:
-        photos = photos.shuffle(shuffle, rng=_Chance)
-    photos = photos.decode('torchrgb8', handler=_damaged).map(lambda sample: sample['jpg'])
-    photos = photos.batched(batch_size // processes, collation_fn=torch.stack)
-    photos = photos.with_length(steps, silent=True).with_epoch(steps // readers)
+    photos = _ShardedPhotos(files, batch_size // processes, shuffle, steps, readers)
     device = accelerator.device if accelerator else pick_device(device)
     pin_memory = device.type == 'cuda'
     return LabDataLoader(
