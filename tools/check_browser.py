@@ -369,7 +369,9 @@ def phone(browser, url, photos):
     tab = patient(context)
     tab.goto(url)
     tab.locator("#example-list img").last.wait_for()
-    fits(tab, 390)
+    for width in 320, 390:
+        tab.set_viewport_size(dict(width=width, height=844))
+        fits(tab, width)
     shoot(tab, "phone_empty")
     tab.locator("#example-list button").first.tap()
     wait_done(tab, 1)
