@@ -9,6 +9,9 @@ parser = ConfigParser(delimiters=["="])
 parser.read(here / "settings.ini", encoding="utf-8")
 cfg = parser["DEFAULT"]
 
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("train", "video", "web", "dev")}
+extras["dev"] += extras["train"] + extras["video"] + extras["web"]
+
 setup(
     name=cfg["lib_name"],
     version=cfg["version"],
@@ -31,6 +34,6 @@ setup(
     package_data={cfg["lib_path"]: ["weights/lite_unet.safetensors"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
-    extras_require={name: cfg[f"{name}_requirements"].split() for name in ("dev", "web")},
+    extras_require=extras,
     entry_points={"console_scripts": cfg["console_scripts"].split()},
 )

@@ -8,6 +8,7 @@ __all__ = []
 # %% ../nbs/99_all.ipynb #5eb6da80
 from .lab import *
 from .device import *
+from .distributed import *
 from .files import *
 from .cli import *
 from .images import *
@@ -27,7 +28,6 @@ from .upsample import *
 from .losses import *
 from .metrics import *
 from .trainer import *
-from .recipe import *
 from .train import *
 from .weights import *
 from .colorize import *

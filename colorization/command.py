@@ -153,20 +153,25 @@ def _plan(photos, out, recursive=False):
     return list(plan.values()), failed, passed
 
 # %% ../nbs/13_command.ipynb #84512d59
+_COMPARED = 200e6 # pixels of a comparison, at most
+
 def _compare(path, result, index, max_megapixels):
-    "Write before and after in one picture, side by side where a JPEG can be that wide."
-    before = open_photo(path, index, max_megapixels)[0]
-    size = before.size
-    beside = (size[0], 0) if 2 * size[0] <= 65500 else (0, size[1])
-    both = Image.new('RGB', (beside[0] + size[0], beside[1] + size[1]))
-    both.paste(before)
-    del before # of large photos only two are to be in memory
-    after = open_photo(result, max_megapixels=max_megapixels)[0]
-    if after.size != size:
+    "Write before and after in one picture, side by side where a JPEG can be that wide; of large photos, smaller."
+    halves, sizes = [], []
+    for file, page in (path, index), (result, None):
+        image = open_photo(file, page, max_megapixels)[0]
+        factor = math.ceil(math.sqrt(2 * image.width * image.height / _COMPARED))
+        sizes.append(image.size)
+        halves.append(image.reduce(factor) if factor > 1 else image)
+        del image # of large photos only one is to be in memory
+    if sizes[0] != sizes[1]:
         raise ValueError(f"{path} and {result} have different sizes, and can't be compared; "
                          "--overwrite makes the latter again")
-    both.paste(after, beside)
-    del after
+    width, height = halves[0].size
+    beside = (width, 0) if 2 * width <= 65500 else (0, height)
+    both = Image.new('RGB', (beside[0] + width, beside[1] + height))
+    for half, place in zip(halves, ((0, 0), beside)):
+        both.paste(half, place)
     save_photo(both, _comparison(result), path, index)
 
 def _colorize_photo(colorizer, path, result, index, args):

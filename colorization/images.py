@@ -12,14 +12,13 @@ import os
 import re
 import threading
 import warnings
-import zlib
 from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFile, ImageOps
 
 from .files import atomic_write
 
@@ -143,6 +142,9 @@ class DamagedPhoto(UserWarning):
 class LeftOut(UserWarning):
     "A file holds more than the photo that was opened."
 
+class _Refused(ValueError):
+    "A file that isn't read, for a reason that is no damage; the message says it."
+
 # %% ../nbs/A3_images.ipynb #04a6748b
 _RAW = "raw file; develop it first (darktable and RawTherapee do), and colorize the JPEG or TIFF that this gives"
 _JPEG_XL = "JPEG XL; save it as JPEG, PNG or TIFF first"
@@ -157,7 +159,7 @@ def _first_bytes(path):
 def _refuse_by_start(head):
     for (at, start), what in _STARTS.items():
         if head[at:at + len(start)] == start:
-            raise ValueError(f"it is a {what}")
+            raise _Refused(f"it is a {what}")
 
 # %% ../nbs/A3_images.ipynb #ddcb3e1a
 _HEIC = set('heic heix heim heis hevc hevx hevm hevs mif1 msf1'.split())
@@ -169,11 +171,11 @@ def _is_heic(head):
     return head[4:8] == b'ftyp' and bool(brands & _HEIC) and 'avif' not in brands
 
 def _add_heic():
-    "Teach Pillow HEIC. Raises ValueError where `pillow-heif` is missing."
+    "Teach Pillow HEIC. Raises where `pillow-heif` is missing."
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
-        raise ValueError("it is a HEIC photo, and to read these takes: pip install pillow-heif") from error
+        raise _Refused("it is a HEIC photo, and to read these takes: pip install pillow-heif") from error
     register_heif_opener()
 
 # %% ../nbs/A3_images.ipynb #835516d6
@@ -200,11 +202,11 @@ _ONE_AT_A_TIME = threading.RLock()
 def _check_size(size, limit):
     megapixels = size[0] * size[1] / 1e6
     if megapixels > limit:
-        raise ValueError(f"it has {megapixels:.0f} megapixels; the limit is {limit:.0f}, and --max-megapixels "
-                         f"(in Python max_megapixels) sets another; each takes 12 MB of memory")
+        raise _Refused(f"it has {megapixels:.0f} megapixels; the limit is {limit:.0f}, and --max-megapixels "
+                       f"(in Python max_megapixels) sets another; each takes 12 MB of memory")
 
 def _pillow_open(file, limit):
-    "The image in `file` (a path or bytes), not yet decoded. Raises ValueError if it has more megapixels than `limit`."
+    "The image in `file` (a path or bytes), not yet decoded, of at most `limit` megapixels."
     with _ONE_AT_A_TIME:
         pillows, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -213,7 +215,7 @@ def _pillow_open(file, limit):
             Image.MAX_IMAGE_PIXELS = pillows
     try:
         _check_size(image.size, limit)
-    except ValueError:
+    except _Refused:
         image.close()
         raise
     return image
@@ -297,7 +299,7 @@ def _tifffile():
         import imagecodecs
         import tifffile
     except ImportError as error:
-        raise ValueError(f"to read it takes: pip install tifffile imagecodecs ({error})") from error
+        raise _Refused(f"to read it takes: pip install tifffile imagecodecs ({error})") from error
     logging.getLogger('tifffile').setLevel(logging.CRITICAL + 1)
     return tifffile
 
@@ -325,7 +327,7 @@ def _tiff_pages(tif):
         found.append((index, page))
         found += [(None, deeper.aspage()) for deeper in page.pages or []]
     if any(page.tags.valueof(262) in (32803, 34892) for _, page in found):
-        raise ValueError(f"it is a {_RAW}")
+        raise _Refused(f"it is a {_RAW}")
     whole = [(index, page) for index, page in found if not _is_extra(page)]
     return whole or sorted(found, key=lambda pair: -pair[1].imagewidth * pair[1].imagelength)[:1]
 
@@ -335,10 +337,15 @@ def _bits(page):
     bits = page.bitspersample
     return bits[0] if isinstance(bits, tuple) and len(set(bits)) == 1 else bits
 
+def _is_cut(page):
+    "Whether a part of a page would lie behind the end of its file."
+    ends = map(sum, zip(page.dataoffsets, page.databytecounts))
+    return max(ends, default=0) > page.parent.filehandle.size
+
 def _pillow_can(page):
     "Whether Pillow reads a page of a TIFF rightly."
     bits, samples, meaning = _bits(page), page.samplesperpixel, page.tags.valueof(262)
-    if page.sampleformat not in (1, 4) or page.imagedepth > 1:
+    if page.sampleformat not in (1, 4) or page.imagedepth > 1 or _is_cut(page):
         return False
     if bits == 16 and any(code in page.tags for code in (281, 341)):
         return False
@@ -351,23 +358,20 @@ def _pillow_can(page):
 
 # %% ../nbs/A3_images.ipynb #e0ebe45a
 def _tiff_words(page):
-    "What kind of TIFF it is: '32-bit integer TIFF'."
+    "What kind of TIFF it is: '32-bit integer TIFF (grey)'."
     kinds = {1: 'integer', 2: 'signed integer', 3: 'float', 5: 'complex integer', 6: 'complex'}
-    meaning = page.tags.valueof(262, 1)
     names = {0: 'grey', 1: 'grey', 2: 'RGB', 3: 'palette', 5: 'ink', 6: 'YCbCr', 8: 'Lab', 9: 'Lab', 10: 'Lab'}
-    name = names.get(meaning)
-    name = name or f'photometric {int(meaning)}'
-    bits = _bits(page)
+    meaning, bits = int(page.tags.valueof(262, 1)), _bits(page)
     bits = '/'.join(map(str, bits)) if isinstance(bits, tuple) else bits
-    return f"{bits}-bit {kinds.get(page.sampleformat, 'undefined')} TIFF ({name})"
+    kind = kinds.get(page.sampleformat, 'undefined')
+    return f"{bits}-bit {kind} TIFF ({names.get(meaning, f'photometric {meaning}')})"
 
-def _tiff_values(page):
-    "The numbers of a page of a TIFF: (H, W, channels)."
-    if page.dtype is None or page.dtype.kind not in 'buif' or page.imagedepth > 1:
-        raise ValueError(f"it is a {_tiff_words(page)}, which no program for photos reads")
-    values = page.asarray().reshape(page.shaped)
-    planes, _, height, width, samples = values.shape
-    return np.moveaxis(values[:, 0], 0, 2).reshape(height, width, planes * samples)
+def _check_numbers(page):
+    "Raise if the numbers of a page are complex, of 24 bits or another odd kind, or in three dimensions."
+    kind, bits = '' if page.dtype is None else page.dtype.kind, _bits(page)
+    odd = kind in ('i', 'u') and isinstance(bits, int) and bits > 16 and bits not in (32, 64)
+    if kind not in ('b', 'u', 'i', 'f') or odd or page.imagedepth > 1:
+        raise _Refused(f"it is a {_tiff_words(page)}, which no program for photos reads")
 
 # %% ../nbs/A3_images.ipynb #65029081
 def _is_full(number):
@@ -386,7 +390,7 @@ def _tiff_range(page, values):
         if isinstance(top, int) and _is_full(top) and top < 2 ** bits and values.max() <= top:
             return 0, top
     if kind == 'i' and values.min() < 0 or kind == 'i' and bits < 32:
-        raise ValueError(f"it is a {_tiff_words(page)} and doesn't say what is black and white (tags 340 and 341)")
+        raise _Refused(f"it is a {_tiff_words(page)} and doesn't say what is black and white (tags 340 and 341)")
     return (0, None) if bits >= 32 else (0, 2 ** bits - 1)
 
 def _tiff_to_8_bit(page, values):
@@ -394,18 +398,18 @@ def _tiff_to_8_bit(page, values):
     try:
         return _to_8_bit(values, high, low)
     except ValueError as error:
-        raise ValueError(f"it is a {_tiff_words(page)}; {error}") from error
+        raise _Refused(f"it is a {_tiff_words(page)}; {error}") from error
 
 # %% ../nbs/A3_images.ipynb #eaad3eec
 def _palette_image(page, values):
     colors = np.asarray(page.colormap)
     colors = colors >> 8 if colors.max() > 255 else colors
-    return np.moveaxis(colors[:, values[..., 0]], 0, -1).astype(np.uint8)
+    return np.moveaxis(colors[:, values[..., 0].astype(int)], 0, -1).astype(np.uint8)
 
 def _lab_image(page, values):
     "L, a, b of 8 or 16 bits as Pillow's LAB, which takes a and b with a sign; those of ICC Lab (9) have none."
     if page.sampleformat not in (1, 2) or _bits(page) not in (8, 16):
-        raise ValueError(f"it is a {_tiff_words(page)}")
+        raise _Refused(f"it is a {_tiff_words(page)}")
     values = values.view(np.dtype(f'u{values.dtype.itemsize}'))
     lab = (values if _bits(page) == 8 else values >> 8).astype(np.uint8)
     if page.tags.valueof(262) == 9:
@@ -419,37 +423,33 @@ def _unmultiplied(codes):
     return np.concatenate([colors, codes[..., -1:]], -1)
 
 # %% ../nbs/A3_images.ipynb #052adf17
-def _n_colors(page):
-    "How many channels of a page are its colours. Raises ValueError for colours that aren't known here."
-    meaning = page.tags.valueof(262, 1 if page.samplesperpixel < 3 else 2)
-    inks = page.tags.valueof(332, 1) == 1 and page.samplesperpixel >= 4
-    jpeg = page.compression in (7, 34892)
-    if meaning == 6 and not jpeg or meaning == 5 and not inks or meaning not in (0, 1, 2, 3, 5, 6, 8, 9):
-        raise ValueError(f"it is a {_tiff_words(page)}, which isn't read here; save it as RGB")
-    count = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3, 9: 3}[meaning]
-    if page.samplesperpixel < count:
-        raise ValueError(f"it is a {_tiff_words(page)} with {page.samplesperpixel} channels, not {count}")
-    return count
+_N_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3, 9: 3} # by photometric interpretation
 
-def _tiff_image(page):
-    "(image, what was left out, in words) of a page of a TIFF."
-    count, meaning = _n_colors(page), page.tags.valueof(262, 1)
-    values = _tiff_values(page)
+def _meaning(page):
+    "What the colours of a page are. YCbCr that was packed as JPEG comes as RGB. Raises for what isn't known here."
+    meaning = page.tags.valueof(262, 1 if page.samplesperpixel < 3 else 2)
+    jpeg, whole = page.compression in (7, 34892), page.tags.valueof(530, (2, 2)) == (1, 1) # the latter for YCbCr
+    inks = page.tags.valueof(332, 1) == 1 and page.samplesperpixel >= 4
+    if meaning not in _N_COLORS or meaning == 6 and not (jpeg or whole) or meaning == 5 and not inks:
+        raise _Refused(f"it is a {_tiff_words(page)}, which isn't read here; save it as RGB")
+    if page.samplesperpixel < _N_COLORS[meaning]:
+        raise _Refused(f"it is a {_tiff_words(page)} with {page.samplesperpixel} channels, not {_N_COLORS[meaning]}")
+    return 2 if meaning == 6 and jpeg else int(meaning)
+
+def _tiff_colors(page, meaning, values):
+    "An image of numbers (H, W, channels), the last of which may be alpha."
     if meaning in (8, 9):
-        return _lab_image(page, values), ''
-    extras = tuple(map(int, page.extrasamples))[:values.shape[2] - count]
-    has_alpha = bool(extras) and extras[0] in (1, 2) and meaning in (0, 1, 2, 6)
-    lost = values.shape[2] - count - has_alpha
-    note = f"{lost} of its {values.shape[2]} channels left out (infrared of a scanner, perhaps)" if lost else ''
+        return _lab_image(page, values)
     if meaning == 3:
-        return Image.fromarray(_palette_image(page, values)), note
-    codes = _tiff_to_8_bit(page, values[..., :count + has_alpha])
+        return Image.fromarray(_palette_image(page, values))
+    codes = _tiff_to_8_bit(page, values)
+    if meaning in (5, 6):
+        return Image.frombytes('CMYK' if meaning == 5 else 'YCbCr', codes.shape[1::-1], codes.tobytes())
     if meaning == 0:
-        codes[..., :1] ^= 255
-    if meaning == 5:
-        return Image.frombytes('CMYK', codes.shape[1::-1], np.ascontiguousarray(codes).tobytes()), note
-    codes = _unmultiplied(codes) if has_alpha and extras[0] == 1 else codes
-    return Image.fromarray(np.ascontiguousarray(codes[..., 0] if codes.shape[2] == 1 else codes)), note
+        codes[..., 0] ^= 255
+    if values.shape[2] > _N_COLORS[meaning] and page.extrasamples[0] == 1:
+        codes = _unmultiplied(codes)
+    return Image.fromarray(codes[..., 0] if codes.shape[2] == 1 else codes)
 
 # %% ../nbs/A3_images.ipynb #3af2e9ef
 def _tiff_info(page):
@@ -492,65 +492,69 @@ def _parts_of(page):
             read += share
         except Exception: # this one is damaged
             continue
-    return values, read / count
+    return values, read / count if count else 0
 
-class _Parts:
-    "A page of a TIFF with the numbers that could be read."
-    def __init__(self, page, values):
-        self.page, self.values = page, values
-    def __getattr__(self, name):
-        return getattr(self.page, name)
-    def asarray(self):
-        return self.values
+def _tiff_values(page):
+    "(numbers of a page (H, W, channels), share of them that could be read)."
+    try:
+        if _is_cut(page):
+            raise ValueError("it is cut off")
+        values, share = page.asarray().reshape(page.shaped), 1
+    except Exception:
+        values, share = _parts_of(page)
+        if not share:
+            raise
+    planes, _, height, width, samples = values.shape
+    return np.moveaxis(values[:, 0], 0, 2).reshape(height, width, planes * samples), share
 
 def _read_page(page):
     "(image, notes) of a page that Pillow doesn't read; of a damaged one, what can be read."
-    try:
-        image, note = _tiff_image(page)
-        return image, [(LeftOut, note)] if note else []
-    except Exception as error:
-        if isinstance(error, ValueError) and str(error).startswith('it is a '):
-            raise
-        values, share = _parts_of(page)
-        if not share or share == 1:
-            raise
-        image, note = _tiff_image(_Parts(page, values))
-        return image, [(DamagedPhoto, f"{1 - share:.0%} of it can't be read")]
+    _check_numbers(page)
+    meaning, (values, share) = _meaning(page), _tiff_values(page)
+    count, channels = _N_COLORS[meaning], values.shape[2]
+    if meaning in (0, 1, 2) and channels > count and page.extrasamples[:1] in ((1,), (2,)):
+        count += 1 # alpha
+    notes = [(DamagedPhoto, f"{max(0.01, 1 - share):.0%} of it can't be read")] if share < 1 else []
+    if channels > count:
+        left_out = f"{channels - count} of its {channels} channels left out (infrared of a scanner, perhaps)"
+        notes.append((LeftOut, left_out))
+    return _tiff_colors(page, meaning, values[..., :count]), notes
 
 # %% ../nbs/A3_images.ipynb #3a97c8a3
 def _more(count, index, what):
     "What is left out of a file of which one picture is opened without being asked for by its number."
+    if not count:
+        raise _Refused(f"it has no {what} that can be read; it is cut off or damaged")
+    if (index or 0) >= count:
+        raise _Refused(f"it has {count} {what}, and none of the number {index} (the first is 0)")
     return [(LeftOut, f"it holds {count} {what}, and this is the first")] if count > 1 and index is None else []
 
-def _choose(pages, index):
-    if not pages:
-        raise ValueError("it has no page that can be read; it is cut off or damaged")
-    if (index or 0) >= len(pages):
-        raise ValueError(f"it has {len(pages)} pages, and none of the number {index} (the first is 0)")
-    return pages[index or 0]
-
-def _by_pillow(path, position, limit):
+def _decoded(path, index, limit):
+    "(upright image, notes) of a file that Pillow opens."
     with _pillow_open(path, limit) as image:
-        image.seek(position)
-        return _upright(image)
+        notes = _more(_n_pictures(image), index, 'pictures')
+        if index:
+            image.seek(index)
+        return _upright(image, in_place=True), notes
 
 def _read_tiff(path, index, limit):
     "(image, notes) of a TIFF."
     with _tifffile().TiffFile(path) as tif:
         pages = _tiff_pages(tif)
-        position, page = _choose(pages, index)
         notes = _more(len(pages), index, 'pages')
+        position, page = pages[index or 0]
         _check_size((page.imagewidth, page.imagelength), limit)
         if position is not None and _pillow_can(page):
             try:
-                return _by_pillow(path, position, limit), notes
-            except Exception: # a kind of file that Pillow doesn't know
+                return _decoded(path, position, limit)[0], notes
+            except Exception: # a kind of file that Pillow doesn't know, or a damaged one
                 pass
-        image, note = _read_page(page)
+        image, said = _read_page(page)
         image.info = _tiff_info(page)
-        return _upright(image), notes + note
+        return _upright(image), notes + said
 
 # %% ../nbs/A3_images.ipynb #1ea5f4f8
+_NOTHING = "nothing of it can be read; it is cut off, damaged, or of a kind that isn't known here"
 _MARKER = re.compile(rb'\xff+[^\x00\x01\xd0-\xd7\xff]') # in the coded data: but for restarts and stuffed bytes
 
 def _jpeg_segments(data):
@@ -586,16 +590,17 @@ def _lacks_scans(data):
     return any(len(done) < 64 for done in fine.values())
 
 # %% ../nbs/A3_images.ipynb #b5bee7bc
-def _jpeg_missing(data, limit):
-    "The share of a JPEG's rows, from below, that its data don't reach."
-    end, _ = _jpeg_end(data)
-    smaller = []
+def _jpeg_missing(data, end, eighth, limit):
+    "The share of a JPEG's rows, from below, that its data, which go to `end`, don't reach."
+    filled = []
     for filling in b'', b'\x5a\xc3\x99\x36\xe1\x1e' * 50:
-        with _pillow_open(data[:end] + filling + b'\xff\xd9', limit) as image:
-            image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
-            smaller.append(np.asarray(image).astype(int))
-    changed = np.abs(smaller[0] - smaller[1]).reshape(len(smaller[0]), -1).any(1)
-    return 1 - changed.argmax() / len(changed) if changed.any() else 0
+        with _pillow_open(data[:end].rstrip(b'\xff') + filling + b'\xff\xd9', limit) as image:
+            if eighth:
+                image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
+            image.load()
+            filled.append(image)
+    changed = ImageChops.difference(*filled).getbbox()
+    return 1 - changed[1] / image.height if changed else 0
 
 def _flat_corner(image):
     "Whether the last corner of a JPEG, a block of 8 x 8 pixels, has one colour."
@@ -611,109 +616,61 @@ def _jpeg_damage(path, image, limit):
     if ended and not progressive and not _flat_corner(image):
         return ''
     data = Path(path).read_bytes()
+    end, ended = _jpeg_end(data)
+    missing = _jpeg_missing(data, end, ended or not progressive, limit)
+    if missing == 1:
+        raise _Refused(_NOTHING)
     if progressive and _lacks_scans(data):
         return "it is cut off; its finer details are missing"
-    missing, ended = _jpeg_missing(data, limit), _jpeg_end(data)[1]
+    if missing and progressive and not ended:
+        return f"it is cut off; the finer details of the lowest {missing:.0%} of it are missing"
     if missing:
         return f"it is cut off; the lowest {missing:.0%} of it are missing"
     return '' if ended else "its end marker is missing"
 
-# %% ../nbs/A3_images.ipynb #52cd133b
-def _png_chunks(data):
-    "(name, content, whether the checksum is right) of each chunk of a PNG, as far as it goes."
-    at = 8
-    while at + 8 <= len(data):
-        size, name = int.from_bytes(data[at:at + 4], 'big'), data[at + 4:at + 8]
-        content, crc = data[at + 8:at + 8 + size], data[at + 8 + size:at + 12 + size]
-        yield name, content, crc == zlib.crc32(name + content).to_bytes(4, 'big')
-        at += 12 + size
-
-def _png_chunk(name, content):
-    return len(content).to_bytes(4, 'big') + name + content + zlib.crc32(name + content).to_bytes(4, 'big')
-
-def _unpacked(packed, size):
-    "What can be unpacked, at most `size` bytes."
-    unpack, pieces, length = zlib.decompressobj(), [], 0
-    for i in range(0, len(packed), 4096):
-        try:
-            pieces.append(unpack.decompress(unpack.unconsumed_tail + packed[i:i + 4096], size - length))
-        except zlib.error:
-            break
-        length += len(pieces[-1])
-        if length == size: # a limit of 0 would be none
-            break
-    return b''.join(pieces)
-
-# %% ../nbs/A3_images.ipynb #1019d666
-def _png_raw_size(header):
-    "(bytes of a PNG's pixels before they were packed, bytes of one row; 0 if it is interlaced)."
-    width, height = int.from_bytes(header[:4], 'big'), int.from_bytes(header[4:8], 'big')
-    bits = header[8] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[header[9]]
-    row = 1 + (width * bits + 7) // 8
-    if not header[12]:
-        return row * height, row
-    passes = (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)
-    sizes = [(-((x - width) // dx), -((y - height) // dy)) for x, y, dx, dy in passes]
-    return sum(h * (1 + (w * bits + 7) // 8) for w, h in sizes if w > 0 and h > 0), 0
-
-def _mended_png(data, limit):
-    "(a PNG that Pillow reads, what is damaged in its picture, in words)."
-    chunks = list(_png_chunks(data))
-    header = next(content for name, content, _ in chunks if name == b'IHDR')
-    _check_size((int.from_bytes(header[:4], 'big'), int.from_bytes(header[4:8], 'big')), limit)
-    size, row = _png_raw_size(header)
-    raw = _unpacked(b''.join(content for name, content, _ in chunks if name == b'IDAT'), size)
-    # Each row begins with the number of its filter, 0 to 4; anything else is damage
-    wrong = [i for i, number in enumerate(raw[::row]) if number > 4] if row else []
-    raw = raw[:wrong[0] * row] if wrong else raw
-    if len(raw) <= row:
-        raise ValueError("nothing of its picture can be read")
-    missing = 1 - len(raw) / size
-    packed = zlib.compress(raw + bytes(size - len(raw)), 1)
-    kept = [(name, content) for name, content, right in chunks
-            if name in (b'IHDR', b'PLTE') or right and name[:1].islower() and len(content) < 1_000_000]
-    before = [chunk for chunk in kept if chunk[0] not in (b'acTL', b'fcTL', b'fdAT')]
-    words = f"{missing:.0%} of it can't be read" if missing else ''
-    if not missing and not all(right for name, _, right in chunks if name == b'IDAT'):
-        words = "its checksum is wrong"
-    return data[:8] + b''.join(_png_chunk(*chunk) for chunk in (*before, (b'IDAT', packed), (b'IEND', b''))), words
-
 # %% ../nbs/A3_images.ipynb #f2275630
-def _as_far_as_it_goes(path, index, limit):
-    "The image in a file that is cut off. Raises ValueError if nothing of it can be read."
-    with _ONE_AT_A_TIME, _pillow_open(path, limit) as image:
+@contextmanager
+def _leniently():
+    "Let Pillow go on where a file is damaged."
+    with _ONE_AT_A_TIME:
         before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
         try:
-            image.seek(index or 0)
-            image = _upright(image)
+            yield
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
-    if all(low == high for low, high in np.reshape(image.getextrema(), (-1, 2))):
-        raise ValueError("nothing of its picture can be read")
-    return image
 
-def _mended(path, head, index, limit):
-    "(image, notes) of a file that Pillow refuses to decode."
-    if head[:2] == b'\xff\xd8':
-        data = Path(path).read_bytes()
-        with _pillow_open(data[:_jpeg_end(data)[0]] + b'\xff\xd9', limit) as image:
-            image = _upright(image)
-        return image, [(DamagedPhoto, _jpeg_damage(path, image, limit) or "its data are damaged")]
-    if head[:8] == b'\x89PNG\r\n\x1a\n':
-        data, damage = _mended_png(Path(path).read_bytes(), limit)
-        with _pillow_open(data, limit) as image:
-            return _upright(image), [(DamagedPhoto, damage)] if damage else []
-    return _as_far_as_it_goes(path, index, limit), [(DamagedPhoto, "it is cut off")]
+def _damage(path, image, limit):
+    "What is damaged in a photo that was read leniently, in words."
+    if _first_bytes(path)[:2] == b'\xff\xd8':
+        return _jpeg_damage(path, image, limit) or "its data are damaged"
+    black = 1 - np.asarray(image).reshape(image.height, -1).any(1).mean()
+    missing = f"{black:.0%} of its rows are black" if black >= 0.005 else "no row of it is missing"
+    return f"it is cut off or damaged; {missing}"
+
+def _mended(path, index, limit, error):
+    "(image, notes) of a file that Pillow refuses with this error."
+    try:
+        with _leniently():
+            image, notes = _decoded(path, index, limit)
+    except _Refused:
+        raise
+    except Exception:
+        raise _Refused(_NOTHING) from error
+    if not np.any(image.getextrema()): # black
+        raise _Refused(_NOTHING)
+    if 'MAX_TEXT' in str(error): # a note that is too long; the photo is whole
+        return image, notes
+    return image, notes + [(DamagedPhoto, _damage(path, image, limit))]
 
 # %% ../nbs/A3_images.ipynb #8556f7a2
-def _upright(photo):
+def _upright(photo, in_place=False):
     "An image, decoded, turned as its EXIF data ask for. What its PNG says of light is kept with it."
     photo.load()
     light = _png_light(photo)
     # In grey of 16 bits with 0 as white: Pillow knows that of 8 bits only
     negative = photo.mode.startswith('I;16') and getattr(photo, 'tag_v2', {}).get(262) == 0
     try:
-        photo = ImageOps.exif_transpose(photo)
+        photo = ImageOps.exif_transpose(photo, in_place=in_place) or photo
     except Exception: # EXIF that can't be read says nothing about what is up
         photo = photo.copy()
     if negative:
@@ -737,20 +694,16 @@ def _read(path, index, limit):
     "(image, notes) of a file."
     head = _first_bytes(path)
     _refuse_by_start(head)
-    if head[:4] in _TIFF:
-        return _read_tiff(path, index, limit)
     if _is_heic(head):
         _add_heic()
     try:
-        with _pillow_open(path, limit) as image:
-            notes = _more(_n_pictures(image), index, 'pictures')
-            image.seek(index or 0)
-            image = _upright(image)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        try:
-            return _mended(path, head, index, limit)
-        except Exception:
-            raise error
+        if head[:4] in _TIFF:
+            return _read_tiff(path, index, limit)
+        image, notes = _decoded(path, index, limit)
+    except _Refused:
+        raise
+    except Exception as error:
+        return _mended(path, index, limit, error)
     damage = _jpeg_damage(path, image, limit) if head[:2] == b'\xff\xd8' else ''
     return image, notes + ([(DamagedPhoto, damage)] if damage else [])
 
@@ -829,7 +782,7 @@ def photo_parts(
         return 'photo', 1, ''
     if count > 1 and kind in ANIMATED:
         return 'animation', count, ANIMATED[kind]
-    return ('pages', count, '') if count > 1 and kind == 'DCX' else ('photo', 1, '')
+    return ('pages' if count > 1 else 'photo'), count, ''
 
 # %% ../nbs/A3_images.ipynb #3b7125e1
 def open_frames(
@@ -956,7 +909,7 @@ def _header(source, index):
     head, no_limit = _first_bytes(source), float('inf')
     if head[:4] in _TIFF:
         with _tifffile().TiffFile(source) as tif:
-            position, page = _choose(_tiff_pages(tif), index)
+            position, page = _tiff_pages(tif)[index or 0]
             try:
                 image = _pillow_open(source, no_limit)
                 image.seek(position)
@@ -966,10 +919,8 @@ def _header(source, index):
     else:
         if _is_heic(head):
             _add_heic()
-        try:
+        with _leniently():
             image = _pillow_open(source, no_limit)
-        except (OSError, SyntaxError, ValueError):
-            image = _pillow_open(_mended_png(Path(source).read_bytes(), no_limit)[0], no_limit)
     with image:
         yield image
 

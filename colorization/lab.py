@@ -28,9 +28,19 @@ _XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423),
                  (0.019334, 0.119193, 0.950227))
 _D65_WHITE = (0.95047, 1.0, 1.08883)
 
+_constants = {}
+
+def _constant(values, device, dtype):
+    "A tensor of `values`, made once: each copy to a GPU would wait until the GPU has nothing left to do."
+    key = values, device, dtype
+    if key not in _constants:
+        with torch.inference_mode(False):
+            _constants[key] = torch.tensor(values, device=device, dtype=dtype)
+    return _constants[key]
+
 def _mix(matrix, planes):
     "Multiply the (n, 3) `matrix` with the channels of (…, 3, H, W) `planes`."
-    return torch.einsum('ij,...jhw->...ihw', torch.as_tensor(matrix).to(planes), planes)
+    return torch.einsum('ij,...jhw->...ihw', _constant(matrix, planes.device, planes.dtype), planes)
 
 # %% ../nbs/00_lab.ipynb #97ee4497
 def linear_to_xyz(
@@ -50,19 +60,20 @@ def xyz_to_lab(
     xyz: torch.Tensor, # CIE XYZ, shape (…, 3, H, W)
 ) -> torch.Tensor: # L* in [0, 100], a* and b* in about [-110, 110], same shape
     "CIE 1976 L*a*b* of XYZ (D65)."
-    x, y, z = _root(xyz / torch.tensor(_D65_WHITE).to(xyz).view(3, 1, 1)).unbind(-3)
+    white = _constant(_D65_WHITE, xyz.device, xyz.dtype).view(3, 1, 1)
+    x, y, z = _root(xyz / white).unbind(-3)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -3)
 
 # %% ../nbs/00_lab.ipynb #456b94b4
-_LIGHT_OF_BYTES = srgb_to_linear(torch.arange(256) / 255)
+_LIGHT_OF_BYTES = tuple(srgb_to_linear(torch.arange(256) / 255).tolist())
 
 def _light(rgb):
     "Check an RGB tensor and return its linear light."
     if rgb.ndim < 3 or rgb.shape[-3] != 3:
         raise ValueError(f"expected RGB of shape (…, 3, H, W), got {tuple(rgb.shape)}")
     if rgb.dtype == torch.uint8:
-        light = _LIGHT_OF_BYTES.to(rgb.device).index_select(0, rgb.flatten().int())
-        return light.view(rgb.shape)
+        table = _constant(_LIGHT_OF_BYTES, rgb.device, torch.float32)
+        return table.index_select(0, rgb.flatten().int()).view(rgb.shape)
     if not rgb.is_floating_point():
         raise TypeError(f"expected uint8 or floating point RGB, got {rgb.dtype}")
     return srgb_to_linear(rgb.to(torch.promote_types(rgb.dtype, torch.float32)))
@@ -83,7 +94,8 @@ def rgb_to_L(
     return _root(_mix(_XYZ_FROM_RGB[1:2], _light(rgb))) * (116 / 50) - 66 / 50
 
 # %% ../nbs/00_lab.ipynb #4f73643f
-_RGB_FROM_WHITE_XYZ = torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)) * torch.tensor(_D65_WHITE)
+_XYZ64 = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)
+_RGB_FROM_WHITE_XYZ = tuple(map(tuple, (torch.linalg.inv(_XYZ64) * torch.tensor(_D65_WHITE)).tolist()))
 
 def lab_to_linear(
     L: torch.Tensor, # L*/50 − 1, shape (…, 1, H, W)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from .device import need
 from .lab import lab_to_rgb, rgb_to_lab, rgb_to_uint8
 from .models.backbones import efficientnet_lite
 
@@ -24,8 +25,9 @@ def psnr(
     target: torch.Tensor, # uint8 sRGB, same shape
 ) -> torch.Tensor: # (B,), in dB; infinite for equal photos
     "Peak signal-to-noise ratio of each photo, on 8-bit sRGB."
-    from torchmetrics.functional.image import peak_signal_noise_ratio
-    return peak_signal_noise_ratio(rgb.float(), target.float(), data_range=255.0, reduction='none', dim=(1, 2, 3))
+    metrics = need('torchmetrics.functional.image', 'train')
+    return metrics.peak_signal_noise_ratio(
+        rgb.float(), target.float(), data_range=255.0, reduction='none', dim=(1, 2, 3))
 
 # %% ../nbs/05_metrics.ipynb #42a681d4
 def ssim(
@@ -33,8 +35,9 @@ def ssim(
     target: torch.Tensor, # uint8 sRGB, same shape
 ) -> torch.Tensor: # (B,), at most 1
     "Structural similarity of each photo (Wang et al. 2004; Gaussian window, sigma 1.5), on 8-bit sRGB, channel mean."
-    from torchmetrics.functional.image import structural_similarity_index_measure
-    return structural_similarity_index_measure(rgb.float(), target.float(), data_range=255.0, reduction='none')
+    metrics = need('torchmetrics.functional.image', 'train')
+    return metrics.structural_similarity_index_measure(
+        rgb.float(), target.float(), data_range=255.0, reduction='none')
 
 # %% ../nbs/05_metrics.ipynb #4a379c83
 def _opponent_colors(rgb):
@@ -129,9 +132,9 @@ def _efficientnet_lite0():
 # %% ../nbs/05_metrics.ipynb #b0fe43b4
 def _inception_v3():
     "The same of torchvision's Inception v3 (Szegedy et al. 2016)."
-    from torchvision.models import Inception_V3_Weights, inception_v3
+    models = need('torchvision.models', 'train')
     try:
-        model = inception_v3(weights=Inception_V3_Weights.IMAGENET1K_V1)
+        model = models.inception_v3(weights=models.Inception_V3_Weights.IMAGENET1K_V1)
     except (OSError, RuntimeError) as error:
         raise OSError(
             f"can't get torchvision's Inception weights ({error}); 'efficientnet_lite0' needs no download") from error
@@ -172,13 +175,12 @@ def frechet_distance(
     target_features: torch.Tensor, # (M, D), on true ones, at least two
 ) -> float:
     "The squared Fréchet distance of two sets of features, taken as Gaussians (Heusel et al. 2017), in float64."
-    from torchmetrics.image.fid import FrechetInceptionDistance
     clouds = torch.cat([features, target_features]).cpu().double()
     if len(clouds) < clouds.shape[1]:
         clouds = clouds @ torch.linalg.qr(clouds.T).Q
     as_they_are = nn.Identity()
     as_they_are.num_features = clouds.shape[1]
-    metric = FrechetInceptionDistance(as_they_are)
+    metric = need('torchmetrics.image.fid', 'train').FrechetInceptionDistance(as_they_are)
     metric.update(clouds[len(features):], real=True)
     metric.update(clouds[:len(features)], real=False)
     return metric.compute().item()
@@ -189,7 +191,7 @@ def kernel_distance(
     target_features: torch.Tensor, # (N, D), on their originals
 ) -> float: # about 0 for sets of the same kind, perhaps a little below
     "1,000 times the kernel distance (KID, Bińkowski et al. 2018) of predictions from others' originals, in float64."
-    from torchmetrics.image.kid import poly_mmd
+    poly_mmd = need('torchmetrics.image.kid', 'train').poly_mmd
     distances = []
     for first, other in (0, 1), (1, 0): # even photos against odd originals, then odd against even
         predicted = features[first::2].cpu().double()
@@ -296,7 +298,7 @@ def plot_error_curves(
     names: tuple[str, ...] = ('delta_e', 'psnr'),
 ):
     "Draw curves of error against colourfulness over each other; returns the figure."
-    import matplotlib.pyplot as plt
+    plt = need('matplotlib.pyplot', 'train')
     fig, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout='constrained', squeeze=False)
     for ax, name in zip(axes[0], names):
         for label, curve in curves.items():

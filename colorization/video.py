@@ -6,11 +6,14 @@
 __all__ = ['FILMS', 'ColorMemory', 'film_result', 'is_film', 'colorize_film']
 
 # %% ../nbs/14_video.ipynb #248f70c3
+import importlib.util
 import os
 import warnings
 from contextlib import suppress
+from fractions import Fraction
 from functools import lru_cache
 from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np, torch
@@ -18,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from fastcore.basics import patch
 from tqdm import tqdm
 
+from .device import need
 from .files import atomic_write
 from .colorize import Colorizer, small_lightness
 
@@ -64,13 +68,13 @@ def film_result(
 # %% ../nbs/14_video.ipynb #ee8a3484
 def _open(path, mode='r', **options):
     "Open a film. `file:` and MP4 by name: no part of a name is taken for a protocol, and M4V may hold any sound."
-    import av
+    av = need('av', 'video')
     kind = 'mp4' if mode == 'w' and Path(path).suffix.lower() == '.m4v' else None
     return av.open(f'file:{Path(path).absolute()}', mode, format=kind, options=options)
 
 # %% ../nbs/14_video.ipynb #7d9f3db1
 def _is_cover(stream):
-    from av.stream import Disposition
+    Disposition = need('av.stream', 'video').Disposition
     return Disposition.attached_pic in stream.disposition
 
 def _moving(film):
@@ -82,7 +86,7 @@ def _moving(film):
 # %% ../nbs/14_video.ipynb #49707e26
 def _decoded(packet):
     "The frames of a packet, or None where it is damaged."
-    import av
+    av = need('av', 'video')
     try:
         return packet.decode()
     except av.error.InvalidDataError:
@@ -92,8 +96,10 @@ def _decoded(packet):
 _STILL = ('1pic', 'avif', 'avis', 'crx ', 'heic', 'heim', 'heis', 'heix', 'hevc', 'hevx', 'mif1', 'mif2', 'msf1')
 
 def _moves(path):
-    "Whether PyAV finds pictures in the file that move."
-    import av
+    "Whether PyAV finds pictures in the file that move. (Without PyAV, films are known by their suffix only.)"
+    if importlib.util.find_spec('av') is None:
+        return False
+    av = need('av', 'video')
     try:
         with _open(path) as film:
             kind, video = film.format.name, _moving(film)
@@ -179,7 +185,7 @@ def colorize_frame(self: Colorizer,
     height: int,
 ) -> 'av.VideoFrame': # RGB, upright
     "A frame in colour, in agreement with those before it."
-    import av
+    av = need('av', 'video')
     pixels = _upright(_pixels(frame, width, height), _matrix(frame))
     image = Image.fromarray(np.ascontiguousarray(pixels))
     L = small_lightness(image, self.size)
@@ -216,7 +222,7 @@ def _add_picture(out, video, frame, turned):
 # %% ../nbs/14_video.ipynb #6fcc1e28
 def _even(frame):
     "An RGB frame whose last column and row are repeated where its sizes are odd."
-    import av
+    av = need('av', 'video')
     if frame.width % 2 == frame.height % 2 == 0:
         return frame
     pixels = np.pad(frame.to_ndarray(), [(0, frame.height % 2), (0, frame.width % 2), (0, 0)], 'edge')
@@ -225,41 +231,64 @@ def _even(frame):
     return even
 
 # %% ../nbs/14_video.ipynb #b6226e2f
-def _pulled(graph):
-    "The frames that a graph of filters has ready."
-    frames = []
-    with suppress(BlockingIOError, EOFError):
-        while True:
-            frames.append(graph.pull())
-    return frames
+class _Filter:
+    "Frames through a graph of filters, which `build` makes for frames like one, and anew where they change."
+    def __init__(self, build):
+        self.build, self.graph, self.kind = build, None, None
+    def __call__(self, frame):
+        "The frames that are ready; None asks for the last ones."
+        if frame is None:
+            return self._pass(None) if self.graph else []
+        names = 'width', 'height', 'sample_rate', 'layout', 'format'
+        values = [getattr(frame, name, None) for name in names]
+        kind = [getattr(value, 'name', value) for value in values]
+        rest = self._pass(None) if self.graph and kind != self.kind else []
+        if kind != self.kind:
+            self.graph, self.kind = self.build(frame), kind
+        return rest + self._pass(frame)
+    def _pass(self, frame):
+        self.graph.push(frame)
+        frames = []
+        with suppress(BlockingIOError, EOFError):
+            while True:
+                frames.append(self.graph.pull())
+        return frames
 
-def _bwdif(frame):
-    "A graph of filters for frames like this one."
-    import av
+def _picture_filter(frame, *filters):
+    "A graph of filters, each a name and its options, for pictures like this one."
+    av = need('av', 'video')
     graph = av.filter.Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    bwdif, sink = graph.add('bwdif', 'mode=send_frame:deint=interlaced'), graph.add('buffersink')
-    graph.link_nodes(source, bwdif, sink).configure()
+    graph.link_nodes(source, *(graph.add(*filter) for filter in filters), graph.add('buffersink')).configure()
     return graph
 
 # %% ../nbs/14_video.ipynb #17ade835
+def _looks_interlaced(path, n=100):
+    "Whether most of the first `n` frames of a film have combs and no mark: the filter `idet` marks them."
+    detect, seen = _Filter(lambda frame: _picture_filter(frame, ('idet',))), []
+    with _open(path) as film:
+        frames = chain.from_iterable(_decoded(packet) or [] for packet in film.demux(_moving(film)))
+        for frame in islice(frames, n):
+            if frame.height < 240 or frame.interlaced_frame:
+                return False
+            seen += [marked.interlaced_frame for marked in detect(frame)]
+    return sum(seen) > max(2, len(seen) / 2)
+
 class _Deinterlacer:
-    "Frames without combs, from the first one on that is marked as interlaced; None asks for the last one."
-    def __init__(self, name):
-        self.name, self.graph, self.kind, self.time_base = name, None, None, None
+    "Frames without combs, from the first one on that is marked as interlaced, or all; None asks for the last one."
+    def __init__(self, name, all_of_them=False):
+        find = [('idet',), ('bwdif', 'mode=send_frame:deint=all')]
+        filters = find if all_of_them else [('bwdif', 'mode=send_frame:deint=interlaced')]
+        self.name, self.all, self.time_base = name, all_of_them, None
+        self.filter = _Filter(lambda frame: _picture_filter(frame, *filters))
     def __call__(self, frame):
-        if self.graph is None and (frame is None or not frame.interlaced_frame):
-            return [] if frame is None else [frame]
-        if self.graph is None:
-            warnings.warn(f"{self.name}: its pictures are interlaced, of two halves each; they are made whole")
-        kind = frame and (frame.width, frame.height, frame.format.name)
-        frames = self._pass(None) if frame and self.graph and kind != self.kind else []
-        if frame and kind != self.kind:
-            self.graph, self.kind, self.time_base = _bwdif(frame), kind, frame.time_base
-        return frames + self._pass(frame)
-    def _pass(self, frame):
-        self.graph.push(frame)
-        frames = _pulled(self.graph)
+        if frame and not self.filter.graph:
+            if not (self.all or frame.interlaced_frame):
+                return [frame]
+            what = "look interlaced" if self.all else "are interlaced, of two halves each"
+            warnings.warn(f"{self.name}: its pictures {what}; they are made whole")
+            self.time_base = frame.time_base
+        frames = self.filter(frame)
         for whole in frames: # the filter counts in other ticks
             whole.pts = round(whole.pts * whole.time_base / self.time_base)
             whole.time_base = self.time_base
@@ -284,20 +313,22 @@ class _Clock:
 
 # %% ../nbs/14_video.ipynb #2a800541
 class _Course:
-    "Times for frames, which rise: their own, or, where they have none, those of decoding, or `step` after the last."
+    """Times for frames, which rise: their own, or, where they have none, those of decoding, or `step` after the last.
+    A frame that is less than a step late comes half a step after the last."""
     def __init__(self, step):
         self.step, self.last = step, None
     def __call__(self, frame):
         "The ticks of the next frame; None if its time has passed."
-        after = 0 if self.last is None else self.last + self.step
-        def passed(ticks): return self.last is not None and ticks <= self.last
         ticks = frame.pts
+        if self.last is None:
+            self.last = ticks or frame.dts or 0
+            return self.last
         if ticks is None:
-            ticks = after if frame.dts is None or passed(frame.dts) else frame.dts
-        elif passed(ticks):
+            ticks = frame.dts if frame.dts is not None and frame.dts > self.last else self.last + self.step
+        if ticks <= self.last - self.step:
             return None
-        self.last = ticks
-        return ticks
+        self.last = ticks if ticks > self.last else self.last + max(1, self.step // 2)
+        return self.last
 
 # %% ../nbs/14_video.ipynb #b0d6efc5
 def _start(streams):
@@ -308,7 +339,7 @@ def _start(streams):
 # %% ../nbs/14_video.ipynb #a71ddcac
 def _accepts(out, add):
     "Whether a container like `out` takes the stream that `add` adds to it: a trial in memory says so."
-    import av
+    av = need('av', 'video')
     try:
         with av.open(BytesIO(), 'w', format=out.format.name) as trial:
             add(trial)
@@ -322,7 +353,7 @@ _LAYOUTS = {1: 'mono', 2: 'stereo', 3: '2.1', 4: '4.0', 5: '5.0', 6: '5.1', 7: '
 
 def _add_sound(out, source, kind):
     "A stream of `out` for the sound of the stream `source`, encoded as `kind`: flac, alac or aac."
-    import av
+    av = need('av', 'video')
     sound, codec = source.codec_context, av.codec.Codec(kind, 'w')
     channels, layout = sound.layout.nb_channels, sound.layout.name
     layout = _LAYOUTS.get(channels, 'stereo') if layout.endswith('channels') else layout
@@ -336,9 +367,9 @@ def _add_sound(out, source, kind):
     return stream
 
 # %% ../nbs/14_video.ipynb #5c834eb4
-def _resampler(frame, encoder):
+def _sound_filter(frame, encoder):
     "A graph of filters from sound like `frame` to what the encoder takes; gaps become silence."
-    import av
+    av = need('av', 'video')
     graph = av.filter.Graph()
     source = graph.add_abuffer(sample_rate=frame.sample_rate, format=frame.format.name, layout=frame.layout.name,
                                time_base=frame.time_base)
@@ -353,27 +384,12 @@ def _resampler(frame, encoder):
 class _Converter:
     "Packets of sound become packets of the stream `target`, encoded anew; the empty packet asks for the last ones."
     def __init__(self, target):
-        self.target, self.graph, self.kind, self.frames = target, None, None, 0
+        self.target, self.filter = target, _Filter(lambda frame: _sound_filter(frame, target.codec_context))
     def __call__(self, packet):
-        packets = []
-        for frame in _decoded(packet) or []:
-            packets += self._encoded(frame)
-        return packets if packet.size else packets + self._rest() + self.target.encode(None)
-    def _encoded(self, frame):
-        kind = frame.format.name, frame.layout.name, frame.sample_rate
-        packets = self._rest() if kind != self.kind else []
-        if kind != self.kind:
-            self.graph, self.kind = _resampler(frame, self.target.codec_context), kind
-        self.graph.push(frame)
-        self.frames += 1
-        return packets + self._ready()
-    def _ready(self):
-        return [packet for frame in _pulled(self.graph) for packet in self.target.encode(frame)]
-    def _rest(self):
-        if self.graph is None:
-            return []
-        self.graph.push(None)
-        return self._ready()
+        frames = [ready for frame in _decoded(packet) or [] for ready in self.filter(frame)]
+        if not packet.size:
+            frames += [*self.filter(None), None]
+        return [packet for frame in frames for packet in self.target.encode(frame)]
 
 # %% ../nbs/14_video.ipynb #299b62c0
 def _sound_of(stream, out):
@@ -421,15 +437,51 @@ def _moved(packet, clock, copies):
     return [packet]
 
 def _shifted(packet, clock):
-    "A packet of pictures, moved by its clock. AVI says only when one is decoded; the other time is a guess."
-    if packet.stream.container.format.name == 'avi':
-        packet.pts = None
+    "A packet of pictures, moved by its clock."
     if packet.dts is not None:
         clock(packet.dts)
         packet.dts += clock.shift
     if packet.pts is not None:
         packet.pts += clock.shift
     return packet
+
+# %% ../nbs/14_video.ipynb #af384d0a
+class _Index:
+    "Gives the packets of an AVI the times of its index; those of other films say their own."
+    def __init__(self, film):
+        self.places, self.scale = {}, {}
+        for stream in film.streams if film.format.name == 'avi' else ():
+            self.places[stream.index] = {entry.pos + 8: entry.timestamp for entry in stream.index_entries}
+    def __call__(self, packet):
+        if packet.stream.index not in self.places:
+            return
+        ticks = self.places[packet.stream.index].get(packet.pos)
+        if ticks and packet.dts: # of some kinds of sound the index counts bytes
+            scale = self.scale.setdefault(packet.stream.index, Fraction(ticks, packet.dts))
+            packet.dts = round(ticks / scale)
+        packet.pts = None if packet.stream.type == 'video' else packet.dts # when it is decoded is all that is known
+
+# %% ../nbs/14_video.ipynb #95ce1736
+class _Pauses:
+    "Finds the pauses of a stream: over a tenth of a second, and over three of the usual steps."
+    def __init__(self):
+        self.last, self.step, self.found = None, None, []
+    def __call__(self, seconds: float):
+        "Note that something is shown or heard at this time."
+        step = 0 if self.last is None else seconds - self.last
+        if self.step and step > max(0.1, 3 * self.step):
+            self.found.append((self.last, seconds))
+        elif step > 0:
+            self.step = step
+        self.last = seconds if self.last is None else max(self.last, seconds)
+
+def _missing(shown, heard):
+    "What is missing from a film by the pauses of its picture and of its sounds, in words."
+    both = [(max(a, c), min(b, d)) for a, b in shown for c, d in heard if min(b, d) - max(a, c) > 0.1]
+    if not both:
+        return ''
+    total = sum(end - start for start, end in both)
+    return f"{total:.1f} seconds of picture and sound are missing, the first at {both[0][0]:.1f}"
 
 # %% ../nbs/14_video.ipynb #471371e5
 def _length(film, video, start=0):
@@ -511,12 +563,12 @@ def _add_others(film, out, name):
 # %% ../nbs/14_video.ipynb #769ee091
 class _Picture:
     "The stream `video` on its way into the container `out`, in colour. `others` adds more streams, after this one."
-    def __init__(self, video, out, colorizer, memory, name, others):
+    def __init__(self, video, out, colorizer, memory, name, others, interlaced=False):
         self.video, self.out, self.name, self.others = video, out, name, others
         self.colorizer, self.memory = colorizer, memory
         step = max(1, round(1 / (video.time_base * (video.average_rate or 25))))
-        self.course, self.deinterlacer = _Course(step), _Deinterlacer(name)
-        self.stream, self.size, self.frame, self.damaged, self.late = None, None, None, 0, 0
+        self.course, self.deinterlacer, self.pauses = _Course(step), _Deinterlacer(name, interlaced), _Pauses()
+        self.stream, self.size, self.frame, self.count, self.damaged, self.late = None, None, None, 0, 0, 0
     def take(self, packet):
         "Write what a packet shows; returns the number of frames."
         frames = _decoded(packet)
@@ -524,11 +576,14 @@ class _Picture:
             self.damaged += 1
             return 0
         for frame in frames:
+            self.count += 1
+            self.damaged += frame.is_corrupt
             frame.pts = self.course(frame)
             if frame.pts is None:
                 self.late += 1
                 continue
             self.frame = frame
+            self.pauses(frame.time)
             for whole in self.deinterlacer(frame):
                 self.write(whole)
         return len(frames)
@@ -565,25 +620,28 @@ def finish(self: _Picture):
         rest[-1].duration = max(rest, key=lambda packet: packet.pts).duration = self.frame.duration
     self.out.mux(rest)
     if self.late:
-        warnings.warn(f"{self.name}: {self.late} frames came when their time had passed, and are left out")
+        warnings.warn(f"{self.name}: left out are frames that came when their time had passed: {self.late}")
 
 # %% ../nbs/14_video.ipynb #137641c6
 class _Sounds:
     "The sound and the subtitles of a film on their way into `out`."
     def __init__(self, film, out, name, start):
         self.out, self.name, self.copies, self.waiting, self.lost = out, name, _copies(film, out, name), [], set()
-        self.clocks = {}
+        self.clocks, self.pauses = {}, {stream: _Pauses() for stream in film.streams.audio}
         for stream in self.copies:
             self.clocks[stream] = _Clock(stream.type != 'subtitle', round(start / stream.time_base))
     def take(self, packet):
-        import av
+        av = need('av', 'video')
         stream = packet.stream
         try:
-            self.waiting += _moved(packet, self.clocks[stream], self.copies)
+            moved = _moved(packet, self.clocks[stream], self.copies)
+            if stream in self.pauses and packet.dts is not None:
+                self.pauses[stream](float(self.clocks[stream].last * stream.time_base))
+            self.waiting += moved
         except (av.error.FFmpegError, ValueError):
             self.warn(stream.type)
     def write(self):
-        import av
+        av = need('av', 'video')
         for packet in self.waiting:
             try:
                 self.out.mux(packet)
@@ -595,19 +653,36 @@ class _Sounds:
             warnings.warn(f"{self.name}: parts of its {kind} can't be read or written, and are left out")
         self.lost.add(kind)
 
+# %% ../nbs/14_video.ipynb #18e6db45
+def _lost(film, video, start, picture, sounds):
+    "What of a film couldn't be read, in words."
+    heard = [pause for pauses in sounds.pauses.values() for pause in pauses.found]
+    damaged = f"{picture.damaged} of its pictures can't be read, or only in part" if picture.damaged else ''
+    cut_off = _cut_off(_length(film, video, start), video, picture.frame)
+    words = list(filter(None, (damaged, _missing(picture.pauses.found, heard), cut_off)))
+    if not words and film.format.name == 'avi' and video.frames > picture.count + 1:
+        warnings.warn(f"{picture.name}: it promises {video.frames} pictures, and {picture.count} are there")
+    if picture.pauses.found and not sounds.pauses:
+        longest = max(end - begin for begin, end in picture.pauses.found)
+        warnings.warn(f"{picture.name}: its picture stands still for up to {longest:.1f} seconds; "
+                      "if it didn't do so before, a piece is missing")
+    return '; '.join(words)
+
 # %% ../nbs/14_video.ipynb #34418e92
 def _convert(film, out, colorizer, memory, name):
     "Write the open `film` in colour, with all that belongs to it, into `out`; returns what was lost, in words."
     video = _moving(film)
     video.thread_type = 'AUTO'
-    start = _start([video, *film.streams.audio])
+    start, index = _start([video, *film.streams.audio]), _Index(film)
     sounds = _Sounds(film, out, name, start)
     out.set_chapters(_chapters(film, start))
-    picture = _Picture(video, out, colorizer, memory, name, lambda: _add_others(film, out, name))
+    interlaced = _looks_interlaced(film.name.removeprefix('file:'))
+    picture = _Picture(video, out, colorizer, memory, name, lambda: _add_others(film, out, name), interlaced)
     clock = _Clock(picture.course.step, round(start / video.time_base), rise=0)
     length = film.duration / 1e6 * video.average_rate if film.duration and video.average_rate else 0
     with tqdm(total=video.frames or round(length) or None, desc=name, unit='frame', leave=False) as bar:
         for packet in film.demux(video, *sounds.copies):
+            index(packet)
             if packet.stream is video:
                 bar.update(picture.take(_shifted(packet, clock)))
             else:
@@ -615,9 +690,7 @@ def _convert(film, out, colorizer, memory, name):
             if picture.stream:
                 sounds.write()
     picture.finish()
-    if picture.damaged:
-        return f"{picture.damaged} parts of it can't be read"
-    return _cut_off(_length(film, video, start), video, picture.frame)
+    return _lost(film, video, start, picture, sounds)
 
 # %% ../nbs/14_video.ipynb #a13af245
 _OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'wmfsdk', 'wm/',
@@ -655,7 +728,7 @@ def colorize_film(
     """Write a film in colour (H.264), with its sound and subtitles as they are, where the target can hold them.
     Warns of what is changed or left out. Raises ValueError, naming the file, if it can't be read, or in the end,
     if parts of it couldn't."""
-    import av
+    av = need('av', 'video')
     source, target = Path(source), Path(target)
     try:
         if not os.path.isfile(source):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .device import pick_device
+from .device import need, pick_device
 from .images import DamagedPhoto, LeftOut, looks_like_photo, open_photo, save_photo
 from .models.registry import load_generator, read_header
 from .colorize import Colorizer
@@ -189,10 +189,7 @@ def build_page(
     device: str = 'auto', # see `pick_device`
 ): # a `gradio.Blocks`; start it with `.launch()`
     "The page, with a temporary folder of its own for the files of its visitors. Raises ImportError without gradio."
-    try:
-        import gradio as gr
-    except ImportError as error:
-        raise ImportError("the page needs gradio: pip install 'unet-gan-colorization[web]'") from error
+    gr = need('gradio', 'web')
     visits = Visits()
     os.environ['GRADIO_TEMP_DIR'] = visits.folder.name
     colorize, arrive, leave = _handlers(gr, visits, device)
@@ -222,7 +219,7 @@ def open_page(
     wait: bool = False, # until interrupted; else return at once
 ): # the `gradio.Blocks`, running; stop it with `.close()`
     "Build the page and serve it. Raises OSError if the port is taken."
-    import gradio as gr
+    gr = need('gradio', 'web')
     page = build_page(device)
     theme = gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     page.launch(

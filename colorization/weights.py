@@ -22,14 +22,17 @@ class Weights:
     "What is known of a weights file before it is here."
     size: int # bytes
     sha256: str # of the whole file, 64 hexadecimal digits
-    source: str | None = None # a URL, or the id of a file on Google Drive; None: the file in this version's repository
+    source: str | None = None # a URL, or the id of a file on Google Drive; None: attached to this version's release
 
 # %% ../nbs/12_weights.ipynb #6e582b62
 WEIGHTS = dict(
     lite_unet=Weights(13029080, 'b97e073a7080fbc460182a24a110e4680b39ad7fdde3750c709f76f4b41c5c31'),
     resnet_unet=Weights(28686372, 'e203eb18dba79b84e6ed7af582199ddb08e3f26ab921911d3fffe4c1f84ff4fa'),
     resnet_unet_l1=Weights(28686108, 'd8779f2d30c2caeec1785c6b6e9179831d4e7ca0183b36fe172d94324d513167'),
-    baseline=Weights(6822052, '4d4648bfc76d22019dfe3aa818da6a8ea72b069ca7b1c4035f40ec2c8ba950d1'))
+    baseline=Weights(6822052, '4d4648bfc76d22019dfe3aa818da6a8ea72b069ca7b1c4035f40ec2c8ba950d1'),
+    resnet_unet_views=Weights(28687284, '3f8ed95fceb661a7e42cbf711068f45e3502b3441d0080582d7d9404f07b99f0'),
+    resnet_unet_multi_scale=Weights(28687260, '976309278954b9f94ebf3e66f2269f0ff744669acd3a06de53647d4232334064'),
+    resnet_unet_projected=Weights(28686156, '85907bf98ede197e3b9aa9c431ae9fb6f1d419264dc5af1d1ae390af78ef92e2'))
 DEFAULT_WEIGHTS = 'lite_unet' # the ones inside the wheel
 
 # %% ../nbs/12_weights.ipynb #a32229a0
@@ -43,7 +46,7 @@ def _sha256(path):
 def _source(name):
     "Where the weights `name` can be fetched: a URL, or an id on Google Drive."
     home = metadata('unet-gan-colorization')['Home-page']
-    return WEIGHTS[name].source or f'{home}/raw/v{colorization.__version__}/colorization/weights/{name}.safetensors'
+    return WEIGHTS[name].source or f'{home}/releases/download/v{colorization.__version__}/{name}.safetensors'
 
 # %% ../nbs/12_weights.ipynb #424882ac
 def _check(name, path):

@@ -2,6 +2,7 @@
 
 Every notebook must open on Colab and have the shape that CONTRIBUTING describes. Every module must have lines of at most
 120 characters, and import no private name of another module, nothing from `colorization.all`, and nothing in a circle.
+What the tables of README and the model card say must stand in the stored outputs of the notebook that measures it.
 """
 import ast
 import re
@@ -133,8 +134,21 @@ def circles(modules: dict[str, Path]) -> list[str]:
     return found
 
 
+def unproven(path: Path) -> list[str]:
+    "The measured numbers in the tables of a page that stand in no stored output of notebook 10, which measures them."
+    nb = nbformat.read(root / cfg["nbs_path"] / "10_comparison.ipynb", as_version=4)
+    outputs = " ".join(str(cell.outputs) for cell in nb.cells if cell.cell_type == "code")
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    quoted = [number for row in rows for number in re.findall(r"(?<=\| )\d+\.\d+(?= \|)", row)]
+    return [number for number in quoted if f" {number} " not in outputs]
+
+
 def main() -> None:
     wrong = False
+    for name in "README.md", "README.ru.md", "README.zh.md", "MODEL_CARD.md":
+        if found := unproven(root / name):
+            print(f"{name}: notebook 10 doesn't print {', '.join(found)}")
+            wrong = True
     for path in sorted((root / cfg["nbs_path"]).glob("*.ipynb")):
         if found := faults(path):
             print(f"{path.name}: must be a notebook that", "; that ".join(found))

@@ -61,14 +61,14 @@ def pack(photos: Path, choose: Path, out: Path) -> list[Path]:
 def seconds_per_photo(size: int, paths: list, device) -> float:
     "What a training step takes for a photo of this size, loading included."
     from colorization.models.lite_unet import ColorCrossEntropy, build_lite_unet
-    from colorization.recipe import recipe_loader
+    from colorization.train import training_loader
     from colorization.trainer import MainModel, adamw
 
     net_G = build_lite_unet(pretrained=False, device=device)
     losses = dict(entropy=(1.0, ColorCrossEntropy(net_G.grid)))
     model = MainModel(net_G, net_D=None, losses=losses, opt_G=adamw(net_G), device=device)
     count, began = 0, 0.0
-    for i, batch in enumerate(recipe_loader(paths, size, model.device)):
+    for i, batch in enumerate(training_loader(paths, size, device=model.device)):
         if i == 3:
             count, began = 0, time.perf_counter()
         model.setup_input(batch)
@@ -84,12 +84,12 @@ def plan(minutes: float, photos: int, seconds: dict[int, float]) -> tuple:
     "The default stages with as many epochs as fit: a tenth of the time for the decoder, the rest half and half."
     from dataclasses import replace
 
-    from colorization.recipe import DEFAULT_STAGES
+    from colorization.train import RECIPES
 
     def epochs(size, share):
         return max(1, int(60 * minutes * share / (photos * seconds[size])))
 
-    decoder, everything = DEFAULT_STAGES
+    decoder, everything = RECIPES["default"]
     sizes = (128,) * epochs(128, 0.43) + (192,) * epochs(192, 0.43)
     return replace(decoder, sizes=(128,) * epochs(128, 0.09)), replace(everything, sizes=sizes)
 
@@ -102,7 +102,7 @@ def train(folder: Path, minutes: float) -> None:
     sys.path.insert(0, str(folder.resolve()))
     from colorization.data.photos import find_photos
     from colorization.device import pick_device
-    from colorization.recipe import train_default
+    from colorization.train import train_recipe
 
     device, out = pick_device(), folder / "run"
     paths, choose = (find_photos(folder / "photos" / name) for name in ("train", "val"))
@@ -113,7 +113,8 @@ def train(folder: Path, minutes: float) -> None:
     words = planned.read_text().split()
     speed = {int(size): float(seconds) for size, seconds in zip(words[::2], words[1::2])}
     print({size: f"{1 / seconds:.0f} photos/s" for size, seconds in speed.items()}, "on", device, flush=True)
-    result = train_default(paths, choose, out, plan(minutes, len(paths), speed), device=device).read_bytes()
+    stages = plan(minutes, len(paths), speed)
+    result = train_recipe(paths, choose, out, stages=stages, device=device).read_bytes()
     for i in range(0, len(result), PART):
         (folder / f"part-{i // PART}").write_bytes(result[i:i + PART])
     print(f"{-(-len(result) // PART)} parts, {len(result):,} bytes")

@@ -1,4 +1,5 @@
-"""Render what depends on settings.ini: badges, installing cells and links of all notebooks, and every README.
+"""Render what depends on settings.ini: badges, installing cells and links of all notebooks, the addresses in nbdev's index of
+the library, and every README.
 
 Run as `python tools/render.py` in the root of the repository.
 """
@@ -24,14 +25,39 @@ def page_url() -> str:
     return f"{cfg['doc_host']}{cfg['doc_baseurl']}/{PAGE}/"
 
 
+INSTALL = """# On Colab this installs the library: from the clone it runs in, else from GitHub. Elsewhere it does nothing.
+import sys; from pathlib import Path
+if 'google.colab' in sys.modules:
+    clone = next((p.resolve() for p in (Path('.'), Path('..')) if (p/'settings.ini').exists()), None)
+    %pip install -q "{lib_name}[{extras}] @ {{clone.as_uri() if clone else 'git+{git_url}@{branch}'}}\""""
+
+
+def extras(text: str) -> str:
+    "The extras that a notebook with this text needs: `train`, which holds what lessons draw and measure with, and others."
+    used = {"video": r"default_exp video|colorization\.video|import av\b", "web": r"default_exp web|colorization\.web"}
+    return ",".join(["train", *(name for name, signs in used.items() if re.search(signs, text))])
+
+
 def render_notebook(path: Path) -> None:
     "Point badges, installing cell and links to the page to the owner, repository and branch of settings.ini."
+    nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if cell.source.startswith("# On Colab this installs"):
+            cell.source = INSTALL.format(extras=extras(path.read_text(encoding="utf-8")), **cfg)
+    nbformat.write(nb, path)
     text = path.read_text(encoding="utf-8")
     here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
     text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
-    text = re.sub(r"git\+https://github\.com/[\w.-]+/[\w.-]+@[\w./-]+", f"git+{cfg['git_url']}@{cfg['branch']}", text)
     text = re.sub(rf"https://[\w.-]+\.github\.io/[\w.-]+/{PAGE}/", page_url(), text)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def render_addresses(path: Path) -> None:
+    "Point nbdev's index of the library to the repository of settings.ini, as `nbdev_export` does."
+    text = path.read_text(encoding="utf-8")
+    for key in "doc_baseurl", "doc_host", "git_url":
+        text = re.sub(rf"('{key}': )'[^']*'", lambda found: f"{found[1]}{cfg[key]!r}", text, count=1)
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_index(language: str = "") -> nbformat.NotebookNode:
@@ -83,11 +109,12 @@ def render_readme(language: str = "") -> None:
     text = re.sub(r"!\[(?:png|jpeg)\]", lambda _: f"![{descriptions.pop(0)}]", text).replace("](../", "](")
     text = re.sub(r"\]\(index([.a-z]*)\.ipynb\)", r"](README\1.md)", text)
     text = re.sub(r"\]\((\w+\.ipynb)\)", rf"]({cfg['nbs_path']}/\1)", text)
-    readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
+    readme.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
     for notebook in [*sorted((root / cfg["nbs_path"]).glob("*.ipynb")), root / "tools/chapter.ipynb"]:
         render_notebook(notebook)
+    render_addresses(root / cfg["lib_path"] / "_modidx.py")
     for language in "", ".zh", ".ru":
         render_readme(language)

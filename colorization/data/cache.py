@@ -20,7 +20,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from tqdm import tqdm
 
 from ..lab import lab_of_bytes, rgb_to_lab
-from ..device import default_workers, pick_device
+from ..device import default_workers, need, pick_device
 from ..files import atomic_write, cache_folder, remove_unfinished
 from .photos import SIZE, BadPhoto, load_photo
 
@@ -204,7 +204,7 @@ def make_dataloaders(
     settings['pin_memory'] = pin_memory and device.type == 'cuda'
     if not accelerator:
         return LabDataLoader(dataset.photos, device, batch_size=batch_size, shuffle=training, **settings)
-    from accelerate.data_loader import BatchSamplerShard
+    BatchSamplerShard = need('accelerate.data_loader', 'train').BatchSamplerShard
     part = dict(num_processes=accelerator.num_processes, process_index=accelerator.process_index)
     sampler = RandomSampler(dataset.photos) if training else SequentialSampler(dataset.photos)
     batches = BatchSamplerShard(BatchSampler(sampler, batch_size, drop_last=False), split_batches=True, **part)

@@ -19,14 +19,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..cli import run_as_command
-from ..device import default_workers
+from ..device import default_workers, need
 from .photos import SIZE, BadPhoto, find_photos, load_photo
 from ..metrics import colorfulness
 
 # %% ../../nbs/27_photo_collection.ipynb #b63504be
 def _prepare(path, size, min_colorfulness):
     "A photo as JPEG bytes and its perceptual hash (64,), or None and why not."
-    import imagehash
+    imagehash = need('imagehash', 'train')
     try:
         pixels = load_photo(path, size)
     except BadPhoto as error:

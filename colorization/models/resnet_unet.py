@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..device import pick_device
+from ..device import need, pick_device
 from .registry import register
 from .unet import check_size
 
@@ -130,10 +130,10 @@ class ResUnet(nn.Module):
 def _resnet18_weights(weights):
     "The state of a torchvision ResNet18: 'imagenet', or a .safetensors or .pth file."
     from safetensors.torch import load_file
-    from torchvision.models import ResNet18_Weights
     if weights == 'imagenet':
         try:
-            return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+            known = need('torchvision.models', 'train').ResNet18_Weights.IMAGENET1K_V1
+            return known.get_state_dict(progress=True, check_hash=True)
         except (OSError, RuntimeError) as error:
             raise OSError(
                 f"can't get torchvision's ImageNet weights ({error}). Either try again with a connection, or pass "
