@@ -204,13 +204,14 @@ def fits(tab, width):
 
 
 def timed(tab, path, count, what):
-    "Colour one more photo; print how long it took and the largest memory."
+    "Colour one more photo; print how long it took and the largest memory, and return that."
     with Peak() as peak:
         began = time.time()
         choose(tab, path)
         wait_done(tab, count)
         seconds = time.time() - began
     print(f"  {what}: {seconds:.1f} s, at most {peak.bytes / 1e9:.2f} GB of memory in all processes of the browser")
+    return peak.bytes
 
 
 def desktop(browser, url, server, photos, bad):
@@ -219,7 +220,8 @@ def desktop(browser, url, server, photos, bad):
     context = browser.new_context(viewport=dict(width=1280, height=900), accept_downloads=True, locale="en")
     tab, requests, loaded, errors = patient(context), [], {}, []
     context.on("request", lambda request: requests.append(request.url))
-    context.on("response", lambda r: loaded.update({r.url: int(r.headers.get("content-length", 0))}))
+    lengths = lambda r: {r.url: int(r.headers.get("content-length", 0))} if r.url.startswith(url) else {}
+    context.on("response", lambda response: loaded.update(lengths(response)))
     tab.on("pageerror", lambda error: errors.append(str(error)))
     began = time.time()
     tab.goto(url)
@@ -230,9 +232,10 @@ def desktop(browser, url, server, photos, bad):
     print(f"  a megapixel, from a cold page: {time.time() - began:.1f} s; {tab.locator('#engine').inner_text()}")
     print(f"  loaded: {sum(loaded.values()) / 1e6:.1f} MB in {len(loaded)} files")
     assert any(address.endswith(".onnx") for address in loaded), "what the worker loads isn't counted"
+    assert sum(loaded.values()) < 45e6, "the page is too large"
     shoot(tab, "desktop_done")
     timed(tab, photos["two"], 2, "another megapixel")
-    timed(tab, photos["twelve"], 3, "12 megapixels")
+    assert timed(tab, photos["twelve"], 3, "12 megapixels") < 2e9, "the browser takes more than 2 GB"
     choose(tab, *[photos[name] for name in ("three", "turned", "profile", "wide", "tall", "dot")])
     wait_done(tab, len(photos))
     for path in photos.values():
@@ -241,6 +244,7 @@ def desktop(browser, url, server, photos, bad):
     check_bad(tab, bad, photos["three"])
     check_policy(tab)
     check_languages(tab)
+    check_install(tab)
     elsewhere = [address for address in requests if not address.startswith((url.rsplit("/", 2)[0], "blob:", "data:"))]
     assert not elsewhere, f"the page asks other hosts: {elsewhere}"
     print(f"  {len(requests)} requests, none of them to another host")
@@ -300,6 +304,14 @@ def check_languages(tab):
     assert len(set(tab.evaluate(keys))) == 1, "a text is missing in one of the languages"
 
 
+def check_install(tab):
+    "Nothing but the private window that Playwright opens stands in the way of installing the page as an app."
+    session = tab.context.new_cdp_session(tab)
+    errors = [error["errorId"] for error in session.send("Page.getInstallabilityErrors")["installabilityErrors"]]
+    errors += session.send("Page.getAppManifest")["errors"]
+    assert errors in ([], ["in-incognito"]), errors
+
+
 def check_offline(tab, server, path):
     "With the server gone, the page opens and colours."
     tab.wait_for_function("() => navigator.serviceWorker.controller !== null")
@@ -357,7 +369,9 @@ def phone(browser, url, photos):
     tab = patient(context)
     tab.goto(url)
     tab.locator("#example-list img").last.wait_for()
-    fits(tab, 390)
+    for width in 320, 390:
+        tab.set_viewport_size(dict(width=width, height=844))
+        fits(tab, width)
     shoot(tab, "phone_empty")
     tab.locator("#example-list button").first.tap()
     wait_done(tab, 1)
