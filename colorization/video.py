@@ -95,7 +95,10 @@ _STILL = ('1pic', 'avif', 'avis', 'crx ', 'heic', 'heim', 'heis', 'heix', 'hevc'
 
 def _moves(path):
     "Whether PyAV finds pictures in the file that move."
-    import av
+    try:
+        import av
+    except ImportError:
+        return False
     try:
         with _open(path) as film:
             kind, video = film.format.name, _moving(film)
@@ -724,8 +727,11 @@ def colorize_film(
     """Write a film in colour (H.264), with its sound and subtitles as they are, where the target can hold them.
     Warns of what is changed or left out. Raises ValueError, naming the file, if it can't be read, or in the end,
     if parts of it couldn't."""
-    import av
     source, target = Path(source), Path(target)
+    try:
+        import av
+    except ImportError as error:
+        raise ImportError(f"{source}: to colour films takes PyAV: pip install av") from error
     try:
         if not os.path.isfile(source):
             raise ValueError("there is no such file")
@@ -743,5 +749,7 @@ def colorize_film(
         if lost:
             raise ValueError(f"{lost}; what could be read is in {target}")
     except (av.error.FFmpegError, ValueError) as error:
-        raise ValueError(f"{source} can't be colorized: {getattr(error, 'strerror', None) or error}") from error
+        why = getattr(error, 'strerror', None) or error
+        said = getattr(error, 'log', None) # (level, who, what), of FFmpeg's libraries
+        raise ValueError(f"{source} can't be colorized: {why}{f' ({said[2]})' if said else ''}") from error
     return target
