@@ -63,9 +63,11 @@ def _parser():
     return parser
 
 # %% ../nbs/13_command.ipynb #f784def2
+_RARE = set('.cur .dds .heic .heif .hif .icns .ico .im .xbm .xpm'.split())
+
 def _wanted(path):
-    "Whether a file of a folder that isn't named like a photo is done: films, HEIC, and photos by their first bytes."
-    return path.suffix.lower() in ('.heic', '.heif', '.hif') or looks_like_photo(path) or is_film(path)
+    "Whether a file of a folder is done that isn't named like the photos for training: by its name or first bytes."
+    return path.suffix.lower() in _RARE or looks_like_photo(path) or is_film(path)
 
 def _inside(photo, out, recursive, failed, passed):
     "What an argument of the command stands for: itself, or the files in a folder, without an `out` inside of it."
@@ -222,7 +224,7 @@ def _with_notes(colorizer, job, args):
         if issubclass(warning.category, DamagedPhoto):
             damage.append(text)
         elif issubclass(warning.category, LeftOut) or text.startswith(f'{job.path.name}:'): # the latter of a film
-            notes.append(text)
+            notes.append(text.removeprefix(f'{job.path.name}: '))
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if damage:

@@ -14,12 +14,10 @@ from pathlib import Path
 from uuid import uuid4
 
 # %% ../nbs/A1_files.ipynb #64c6da5f
-def _name_the_file(error, unfinished, path):
-    "An error that happened while `path` was written names it, not the temporary file."
+def _names_it(error, unfinished):
+    "Whether an error is about an unfinished file, or about no file where there is no room for it."
     no_room = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if no_room or unfinished.name in str(error.filename):
-        error.filename = str(path)
-        del error.filename2 # the second name of a rename
+    return no_room or unfinished.name in str(error.filename)
 
 @contextmanager
 def atomic_write(
@@ -34,7 +32,8 @@ def atomic_write(
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        _name_the_file(error, unfinished, path)
+        if _names_it(error, unfinished):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         with suppress(OSError): # its folder is gone, or the name was too long for it

@@ -747,5 +747,7 @@ def colorize_film(
         if lost:
             raise ValueError(f"{lost}; what could be read is in {target}")
     except (av.error.FFmpegError, ValueError) as error:
-        raise ValueError(f"{source} can't be colorized: {getattr(error, 'strerror', None) or error}") from error
+        why = getattr(error, 'strerror', None) or error
+        said = getattr(error, 'log', None) # (level, who, what), of FFmpeg's libraries
+        raise ValueError(f"{source} can't be colorized: {why}{f' ({said[2]})' if said else ''}") from error
     return target

@@ -133,7 +133,7 @@ def _answer(done, failed):
 # %% ../nbs/18_web.ipynb #6be123bd
 def _settings(gr):
     "The left side of the page: its button, and what a visitor sets."
-    files = gr.File(label='Photos', file_count='multiple', elem_id='photos')
+    files = gr.File(label=f'Photos, of up to {MAX_UPLOAD / 1e6:.0f} MB', file_count='multiple', elem_id='photos')
     weights = gr.Dropdown(
         list(WEIGHTS), value=DEFAULT_WEIGHTS, label='Weights', info='the best, or those of earlier chapters')
     saturation = gr.Slider(0, 3, 1, step=0.1, label='Saturation')

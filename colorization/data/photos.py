@@ -99,7 +99,7 @@ _SUFFIXES = set("""
     .apng .avif .bmp .dib .gif .icb .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .pbm .pcx .pgm .png .pnm
     .ppm .psd .qoi .ras .sgi .tga .tif .tiff .vda .vst .webp""".split())
 _THUMBNAILS = set("""
-    @eadir .@__thumb .thumb .thumbnail .thumbnails .thumbs .thumbcache thumbnails _thumbs _thumbnails
+    @eadir .@__thumb .thumb .thumbnail .thumbnails .thumbs .thumbcache thumbnails thumbs _thumbs _thumbnails
     .picasa3temp iphotothumbnails""".split())
 
 def is_thumbnail_folder(
