@@ -1,12 +1,13 @@
 """The tutorial's recipe (20 + 20 epochs, 8,000 photos, 256 px): how long it would take, and how much of that is loading.
 
-Run as `python benchmarks/recipe.py`. Both parts of the strategy train the ResNet U-Net on some photos from the loader,
+Run as `python benchmarks/recipe.py`; with `--trial` on a few photos, to see that it runs. Both parts of the strategy train the ResNet U-Net on some photos from the loader,
 whose cache stands, and then on a single batch that lies there already, again and again. What the first takes longer is
 loading, for which a GPU would have to wait. (The bundled weights come from shorter recipes: notebooks 9 and later.)
 """
 import contextlib
 import io
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
@@ -44,6 +45,8 @@ if __name__ == "__main__":
     from colorization.data.cache import make_dataloaders
 
     batch_size, count = (64, 2048) if pick_device().type == "cuda" else (16, 128)
+    if "--trial" in sys.argv[1:]:
+        batch_size, count, MEASURED = 2, 4, 1
     rows, total = [], 0
     with tempfile.TemporaryDirectory() as folder:
         paths = make_photos(Path(folder) / "photos", count, 352, 264)

@@ -30,7 +30,7 @@ from fake_cuda import fake_cuda
 
 matplotlib.use("Agg")
 root = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(root))
+sys.path[:0] = [str(root), str(root / "benchmarks")]
 
 from colorization import colorize, lab, losses, metrics, trainer, weights  # noqa: E402
 from colorization.data import cache, degrade, photos  # noqa: E402
@@ -319,6 +319,16 @@ def cells_for_gpus(log, outside):
     for path in sorted((root / "nbs").glob("*.ipynb")):
         if "#| cuda" in path.read_text(encoding="utf-8") and path.stem not in ("11_colorize", "A5_backbones", "A7_cache"):
             definitions(path.stem, "same_on_gpu")["same_on_gpu"]()
+
+
+@check
+def benchmarks(log, outside):
+    "Steps of `benchmarks/gpu.py`, arithmetic counted; the seconds are meaningless here."
+    import gpu
+
+    assert gpu.matrix_rate(torch.device(GPU), torch.float16, 64) > 0
+    for name in gpu.MODELS:
+        gpu.step_row(name, 64, 2, torch.device(GPU), 1.0, 1)
 
 
 def untested() -> list[str]:
