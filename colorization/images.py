@@ -73,9 +73,10 @@ _ACCEPTED = ("accepted are uint8; uint16 in [0, 65535]; other integers in [0, 25
 
 def _white(values):
     "The number that means white, by the type and the largest of `values`. Raises ValueError where these leave it open."
-    kind, low, high = values.dtype, values.min(), values.max()
-    if kind.kind not in 'buif':
+    kind = values.dtype
+    if kind.kind not in ('b', 'u', 'i', 'f'):
         raise ValueError(f"its numbers are {kind}; {_ACCEPTED}")
+    low, high = values.min(), values.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("it holds NaN or infinite values")
     if low < (-0.1 if kind.kind == 'f' else 0):
@@ -264,31 +265,22 @@ def _decode(levels, gamma):
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 # %% ../nbs/A3_images.ipynb #07aec997
-def _grey_light(image, gamma):
-    "A grey image of 8 or 16 bits whose numbers have a PNG's gamma, in sRGB's numbers with 8 bits."
-    values = np.asarray(image)
-    top = np.iinfo(values.dtype).max
-    curve = np.rint(255 * _encode_srgb(_decode(np.arange(top + 1) / top, gamma))).astype(np.uint8)
-    return Image.fromarray(curve[values])
-
-def _rgb_light(image, gamma, matrix):
-    "The same for an RGB image, with a matrix or None."
-    light, result = _decode(np.arange(256) / 255, gamma).astype(np.float32), Image.new('RGB', image.size)
-    rows = max(1, 1_000_000 // image.width)
-    for top in range(0, image.height, rows):
-        strip = light[np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))]
-        strip = strip if matrix is None else strip @ matrix.T.astype(np.float32)
-        result.paste(Image.fromarray(np.rint(255 * _encode_srgb(strip)).astype(np.uint8)), (0, top))
-    return result
-
-# %% ../nbs/A3_images.ipynb #1d074b90
 def _in_srgb_light(image, gamma, matrix):
     "A PNG image without its alpha in sRGB's numbers: L or RGB."
-    if image.mode == 'LA':
-        image = image.convert('L')
-    if image.mode == 'L' or image.mode.startswith('I;16'):
-        return _grey_light(image, gamma) if gamma else image
-    return _rgb_light(image.convert('RGB'), gamma, matrix)
+    if image.mode in ('L', 'LA') or image.mode.startswith('I;16'):
+        image, matrix = image.convert('L') if image.mode == 'LA' else image, None
+        if not gamma:
+            return image
+    else:
+        image = image.convert('RGB')
+    values = np.asarray(image)
+    white, result = np.iinfo(values.dtype).max, np.empty(values.shape, np.uint8)
+    light, rows = _decode(np.arange(white + 1) / white, gamma).astype(np.float32), max(1, 1_000_000 // image.width)
+    for top in range(0, image.height, rows):
+        strip = light[values[top:top + rows]]
+        strip = strip if matrix is None else strip @ matrix.T.astype(np.float32)
+        result[top:top + rows] = np.rint(255 * _encode_srgb(strip))
+    return Image.fromarray(result)
 
 # %% ../nbs/A3_images.ipynb #f864219c
 _TIFF = {b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'}
