@@ -37,7 +37,7 @@ def _constant(values, device, dtype):
         return _constants[key]
     with torch.inference_mode(False):
         made = torch.tensor(values, device=device, dtype=dtype)
-    if type(made) is torch.Tensor: # not the stand-in that `torch.export` traces with
+    if torch.compiler.is_dynamo_compiling() or not torch.compiler.is_compiling(): # not while `torch.export` traces
         _constants[key] = made
     return made
 
