@@ -33,10 +33,13 @@ _constants = {}
 def _constant(values, device, dtype):
     "A tensor of `values`, made once: each copy to a GPU would wait until the GPU has nothing left to do."
     key = values, device, dtype
-    if key not in _constants:
-        with torch.inference_mode(False):
-            _constants[key] = torch.tensor(values, device=device, dtype=dtype)
-    return _constants[key]
+    if key in _constants:
+        return _constants[key]
+    with torch.inference_mode(False):
+        made = torch.tensor(values, device=device, dtype=dtype)
+    if torch.compiler.is_dynamo_compiling() or not torch.compiler.is_compiling(): # not while `torch.export` traces
+        _constants[key] = made
+    return made
 
 def _mix(matrix, planes):
     "Multiply the (n, 3) `matrix` with the channels of (…, 3, H, W) `planes`."

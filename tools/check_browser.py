@@ -226,7 +226,7 @@ def desktop(browser, url, server, photos, bad):
     began = time.time()
     tab.goto(url)
     choose(tab, photos["one"])
-    tab.locator("#loading-text").wait_for()
+    tab.locator("#stage").wait_for()
     shoot(tab, "desktop_loading")
     wait_done(tab, 1)
     print(f"  a megapixel, from a cold page: {time.time() - began:.1f} s; {tab.locator('#engine').inner_text()}")
