@@ -9,6 +9,7 @@ __all__ = ['RECIPES', 'hold_then_fall', 'Stage', 'planned_stages', 'training_loa
 # %% ../nbs/29_recipe.ipynb #58309b96
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -243,7 +244,9 @@ def train_recipe(
     options = dict(augmented=default, cache_size=size, device=device, accelerator=accelerator)
     sizes = {side for stage in stages for side in stage.sizes}
     loaders = {side: training_loader(photos, side, batch or (48 if default else 16), **options) for side in sizes}
-    val_dl = make_dataloaders(16, paths=_spread(val_paths, watch), split='val', size=size, device=device)
+    turn = accelerator.local_main_process_first() if accelerator else nullcontext()
+    with turn: # one process decodes, the others find its cache
+        val_dl = make_dataloaders(16, paths=_spread(val_paths, watch), split='val', size=size, device=device)
     if default:
         frequency = color_frequency(islice(loaders[min(sizes)], 50), color_grid())
         net_G = build_lite_unet(encoder == 'imagenet', frequency, device)
@@ -269,6 +272,8 @@ def train(
     types = dict(auto='auto', float32=None, bfloat16=torch.bfloat16, float16=torch.float16)
     if dtype not in types:
         raise ValueError(f"dtype must be one of {', '.join(types)}, not {dtype!r}")
+    if watch < 1:
+        raise ValueError(f"watch must be at least 1, not {watch}: the colours are chosen on photos that are measured")
     stages = planned_stages(recipe, plan)
     paths, val_paths = _photos(photos, valid)
     accelerator = accelerate.Accelerator()

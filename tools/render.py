@@ -40,12 +40,12 @@ def extras(text: str) -> str:
 
 def render_notebook(path: Path) -> None:
     "Point badges, installing cell and links to the page to the owner, repository and branch of settings.ini."
-    nb = nbformat.read(path, as_version=4)
+    text = path.read_text(encoding="utf-8")
+    nb = nbformat.reads(text, as_version=4)
     for cell in nb.cells:
         if cell.source.startswith("# On Colab this installs"):
-            cell.source = INSTALL.format(extras=extras(path.read_text(encoding="utf-8")), **cfg)
-    nbformat.write(nb, path)
-    text = path.read_text(encoding="utf-8")
+            cell.source = INSTALL.format(extras=extras(text), **cfg)
+    text = nbformat.writes(nb) + "\n"
     here = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/{cfg['nbs_path']}/"
     text = re.sub(re.escape(COLAB) + r"[^/]+/[^/]+/blob/[^/]+/\w+/", COLAB + here, text)
     text = re.sub(rf"https://[\w.-]+\.github\.io/[\w.-]+/{PAGE}/", page_url(), text)
