@@ -31,7 +31,7 @@ setup(
         "Topic :: Scientific/Engineering :: Image Processing",
     ],
     packages=find_packages(include=[cfg["lib_path"], cfg["lib_path"] + ".*"]),
-    package_data={cfg["lib_path"]: ["weights/lite_unet.safetensors"]},
+    package_data={cfg["lib_path"]: ["weights/lite_unet.safetensors", "weights/lite_unet_hints.safetensors"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
     extras_require=extras,

@@ -22,14 +22,17 @@ from .models.unet import *
 from .models.resnet_unet import *
 from .models.multi_scale import *
 from .models.lite_unet import *
+from .models.hint_branch import *
 from .models.discriminators import *
 from .models.backbones import *
 from .upsample import *
 from .losses import *
 from .metrics import *
 from .trainer import *
+from .hint_recipe import *
 from .train import *
 from .weights import *
+from .hints import *
 from .colorize import *
 from .browser import *
 from .command import *

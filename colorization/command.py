@@ -23,6 +23,7 @@ from .images import (DamagedPhoto, LeftOut, default_megapixels, from_srgb, looks
                                  open_photo, photo_parts, save_animation, save_photo)
 from .data.photos import black_and_white_photos, find_photos, is_thumbnail_folder
 from .colorize import Colorizer, small_lightness
+from .hints import parse_hint, read_hints
 from .weights import DEFAULT_WEIGHTS, WEIGHTS
 from .video import ColorMemory, colorize_film, film_result, is_film
 
@@ -37,6 +38,23 @@ def _above_zero(text):
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError("it must be above 0")
     return number
+
+# %% ../nbs/13_command.ipynb #26308970
+def _hint(text):
+    "A point (x, y, colour) and when it begins in a film: seconds, a number of a frame, or None."
+    point, at, when = text.partition('@')
+    try:
+        if at and (when[-1:] not in ('s', 'f') or float(when[:-1]) < 0):
+            raise ValueError("a time is like 12.5s, or 300f for a frame")
+        begins = None if not at else int(when[:-1]) if when[-1] == 'f' else float(when[:-1])
+        return *parse_hint(point), begins
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+def _variants(text):
+    if text not in map(str, range(1, 13)):
+        raise argparse.ArgumentTypeError(f"there can be 1 to 12 variants, not {text}")
+    return int(text)
 
 # %% ../nbs/13_command.ipynb #c02f9c92
 def _parser():
@@ -58,6 +76,13 @@ def _parser():
     option('--recursive', action='store_true', help="search folders with all of their subfolders")
     option('--overwrite', action='store_true', help="make results again that exist already")
     option('--compare', action='store_true', help="also write before and after in one picture (photos only)")
+    option('--hint', action='append', default=[], type=_hint, metavar='X,Y,COLOUR',
+           help="what colour one photo or film has at a point, such as 320,200,#7a1f1f; of a film perhaps from a time "
+           "on, until the cut: 320,200,navy@12.5s, or @300f for a frame; may be given again")
+    option('--hints', type=_path, metavar='FILE',
+           help="colours of one photo: strokes on a transparent picture of its size, or lines X,Y,COLOUR in a .csv")
+    option('--variants', type=_variants, default=1, metavar='N',
+           help="write N different colourings of each photo, the most plausible first (photos only)")
     option('--demo', action='store_true',
            help="colorize the black-and-white photos that came with scikit-image, with --compare")
     return parser
@@ -117,6 +142,10 @@ def result_names(
 def _comparison(result):
     return _fitted(result.parent, result.stem, f'_before_after{result.suffix}')
 
+def _all_variants(result, n):
+    "The files of `n` variants, the first of which is the result."
+    return [result, *(_fitted(result.parent, result.stem, f'_variant_{i}{result.suffix}') for i in range(2, n + 1))]
+
 # %% ../nbs/13_command.ipynb #4581afe1
 class _Job(NamedTuple):
     "A file and what becomes of it."
@@ -132,7 +161,7 @@ def _job(path, folder, taken):
             return [name]
         return [_fitted(folder, name.stem, f'_{i + 1}{name.suffix}') for i in range(n)]
     def files(results):
-        return {str(file).lower() for name in results for file in (name, _comparison(name))}
+        return {str(file).lower() for name in results for file in (*_all_variants(name, 12), _comparison(name))}
     results = next(results for results in map(pages, result_names(path, folder, suffix)) if not files(results) & taken)
     taken |= files(results)
     return _Job(path, kind, results)
@@ -176,10 +205,19 @@ def _compare(path, result, index, max_megapixels):
         both.paste(half, place)
     save_photo(both, _comparison(result), path, index)
 
+def _save_colored(colorizer, path, result, index, args):
+    "Write a photo in colour, and its variants, but for those that exist."
+    settings = dict(index=index, max_megapixels=args.max_megapixels, hints=args.photo_hints)
+    if args.variants == 1:
+        return save_photo(colorizer.colorize(path, **settings), result, path, index)
+    for image, file in zip(colorizer.variants(path, args.variants, **settings), _all_variants(result, args.variants)):
+        if args.overwrite or not file.is_file():
+            save_photo(image, file, path, index)
+
 def _colorize_photo(colorizer, path, result, index, args):
     "Colorize a photo, or the page `index` of it, into `result`; with `args.compare`, also a comparison."
-    if args.overwrite or not result.is_file():
-        save_photo(colorizer.colorize(path, index, args.max_megapixels), result, path, index)
+    if args.overwrite or not all(map(os.path.isfile, _all_variants(result, args.variants))):
+        _save_colored(colorizer, path, result, index, args)
     if args.compare and (args.overwrite or not _comparison(result).is_file()):
         _compare(path, result, index, args.max_megapixels)
 
@@ -198,7 +236,7 @@ def _colorize_animation(colorizer, path, result, max_megapixels):
 def _colorize_file(colorizer, job, args):
     "Carry out a job. Raises the error, or one that names those of all pages."
     if job.kind == 'film':
-        return colorize_film(job.path, job.results[0], colorizer)
+        return colorize_film(job.path, job.results[0], colorizer, hints=args.hint)
     if job.kind == 'animation':
         return _colorize_animation(colorizer, job.path, job.results[0], args.max_megapixels)
     if job.kind == 'photo':
@@ -233,19 +271,21 @@ def _with_notes(colorizer, job, args):
     return list(dict.fromkeys(notes))
 
 # %% ../nbs/13_command.ipynb #c7dbeff5
-def _is_done(job, compare):
+def _is_done(job, compare, variants=1):
     "Whether all results of a job exist."
-    compared = compare and job.kind in ('photo', 'pages')
-    names = [name for result in job.results for name in ([result, _comparison(result)] if compared else [result])]
+    photos = job.kind in ('photo', 'pages')
+    names = [name for result in job.results for name in _all_variants(result, variants if photos else 1)]
+    names += map(_comparison, job.results if compare and photos else ())
     return all(map(os.path.isfile, names)) # False too for one in a folder that can't be read
 
 def _colorize_all(colorizer, plan, args):
     "Carry out a plan; returns (number of jobs that were done before, errors, notes) by file."
     sources, failed, notes = {os.path.realpath(job.path) for job in plan}, {}, {}
     def replaces(job):
-        names = [name for result in job.results for name in (result, _comparison(result))]
+        files = [(*_all_variants(result, args.variants), _comparison(result)) for result in job.results]
+        names = [name for names in files for name in names]
         return bool(sources & set(map(os.path.realpath, names)))
-    jobs = [job for job in plan if args.overwrite or not _is_done(job, args.compare) or replaces(job)]
+    jobs = [job for job in plan if args.overwrite or not _is_done(job, args.compare, args.variants) or replaces(job)]
     photos, films = [job for job in jobs if job.kind != 'film'], [job for job in jobs if job.kind == 'film']
     bar = tqdm(photos, 'colorizing', unit='photo', disable=None if len(photos) > 1 else True)
     for each in bar, films:
@@ -295,6 +335,27 @@ def _report(n, skipped, failed, notes, passed, out):
     for path, error in failed.items():
         _say(f"  {error}" if str(path) in str(error) else f"  {path}: {error}", sys.stderr)
 
+# %% ../nbs/13_command.ipynb #f1ff284d
+def _read_hints(plan, args):
+    "Put the hints for a photo into `args.photo_hints`. Raises ValueError for those that nothing can be done with."
+    args.photo_hints = [hint[:3] for hint in args.hint] + (read_hints(args.hints) if args.hints else [])
+    if not (args.hint or args.hints):
+        return
+    if len(plan) > 1 or plan[0].kind not in ('photo', 'film'):
+        what = f"{len(plan)} files" if len(plan) > 1 else f"the {plan[0].kind} of {plan[0].path}"
+        raise ValueError(f"hints are for one photo or film, and this is about {what}")
+    if plan[0].kind == 'film' and args.hints:
+        raise ValueError("a film takes no --hints, but a --hint for each point, such as 320,200,navy@12.5s")
+    if plan[0].kind == 'photo' and any(hint[3] is not None for hint in args.hint):
+        raise ValueError("a photo has no time: give a --hint without @")
+
+def _check_weights(colorizer, args):
+    "Raise ValueError for weights that can't do what is asked for."
+    if args.hint or args.hints:
+        colorizer.hint_branch
+    if args.variants > 1:
+        colorizer.check_distribution()
+
 # %% ../nbs/13_command.ipynb #6391152b
 def _run(parser, args):
     photos = args.photos + (black_and_white_photos() if args.demo else [])
@@ -305,7 +366,9 @@ def _run(parser, args):
         plan, empty, passed = _plan(photos, args.out, args.recursive)
         if not plan:
             parser.error('; '.join(map(str, empty.values())) or f"nothing but --out {args.out}")
+        _read_hints(plan, args)
         colorizer = Colorizer.from_pretrained(args.weights, args.device, args.size, args.saturation)
+        _check_weights(colorizer, args)
         args.out.mkdir(parents=True, exist_ok=True)
         remove_unfinished(args.out)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Visit the page of `colorize-web` with a real Chromium: upload, slider, download, a broken file, ten visits at once, and nothing left behind.
+"""Visit the page of `colorize-web` with a real Chromium: upload, slider, download, a broken file, hints, ten visits at once, and nothing left behind.
 
 Run as `python tools/check_page.py [FOLDER]`; screenshots go to FOLDER. Needs `pip install playwright` and a Chromium (Debian: `apt-get install chromium`).
 """
@@ -20,7 +20,7 @@ from colorization.data.photos import black_and_white_photos, sample_photos
 from colorization.web import open_page
 
 shots = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-camera, cat = black_and_white_photos()[1], sample_photos()[1]
+camera, cat, astronaut = black_and_white_photos()[1], sample_photos()[1], sample_photos()[0]
 
 
 def lightness(image):
@@ -40,12 +40,13 @@ def shoot(tab, name):
 
 def colorize(tab, paths):
     "Upload photos, press the button, wait for the answer."
-    tab.set_default_timeout(120_000)
+    tab.set_default_timeout(400_000)
     tab.locator("#photos input[type=file]").set_input_files([str(p) for p in paths])
     tab.get_by_text(Path(paths[0]).stem, exact=False).first.wait_for()
     tab.wait_for_timeout(500)
     tab.locator("#colorize").click()
-    tab.wait_for_function("document.querySelector('#answer')?.innerText.trim()", timeout=120_000)
+    words = "/colorized|: /.test(document.querySelector('#answer')?.innerText)"  # not the seconds and steps of a slow answer
+    tab.wait_for_function(words, timeout=400_000)
 
 
 def download(tab, name):
@@ -95,6 +96,85 @@ def one_visit(url, broken):
     assert not elsewhere, f"the page asks other hosts: {elsewhere}"
 
 
+def bytes_of_photo(tab, place="#hint_photo"):
+    "The file that the desk shows."
+    return bytes(tab.evaluate("place => fetch(document.querySelector(place + ' img').src).then(r => r.arrayBuffer()).then(b => [...new Uint8Array(b)])", place))
+
+
+def most_different(palette, color):
+    "Which swatch of a palette differs most from a colour."
+    strip = np.array(Image.open(io.BytesIO(palette)).convert("RGB")).astype(int)
+    swatches = strip[strip.shape[0] // 2, 30::60]
+    return int(np.abs(swatches - color).sum(1).argmax())
+
+
+def wait_for_new_photo(tab, act):
+    "Do something that changes the desk's photo; returns the new file and the seconds it took."
+    before, began = tab.locator("#hint_photo img").get_attribute("src") if tab.locator("#hint_photo img").count() else "", time.perf_counter()
+    act()
+    tab.wait_for_function("before => { const i = document.querySelector('#hint_photo img'); return i && i.src != before && i.complete && i.naturalWidth }", arg=before)
+    return bytes_of_photo(tab), time.perf_counter() - began
+
+
+def click_at(tab, selector, x, y):
+    "Click at a picture, at shares of its width and height."
+    box = tab.locator(f"{selector} img").first.bounding_box()
+    tab.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def hint_visit(url, path, x, y):
+    "Give a photo one hint, from the palette; returns the desk's files before it, with it, and undone, the hints' text, and seconds."
+    with sync_playwright() as playwright:
+        chromium = browser(playwright)
+        tab = chromium.new_page(viewport=dict(width=1280, height=1400))
+        tab.goto(url)
+        colorize(tab, [path])
+        plain, _ = wait_for_new_photo(tab, lambda: tab.locator("#start_hints").click())
+        tab.locator("#hint_photo").scroll_into_view_if_needed()
+        tab.wait_for_timeout(300)
+        click_at(tab, "#hint_photo", x, y)
+        tab.locator("#palette img").wait_for()
+        tab.wait_for_timeout(500)
+        image = Image.open(io.BytesIO(plain)).convert("RGB")
+        color = image.getpixel((int(x * image.width), int(y * image.height)))
+        swatch = most_different(bytes_of_photo(tab, "#palette"), color)
+        hinted, seconds = wait_for_new_photo(tab, lambda: click_at(tab, "#palette", (swatch + 0.5) / 8, 0.5))
+        tab.locator("#hints a").first.wait_for()
+        shoot(tab, f"page_hint_{path.stem}")
+        with tab.expect_download() as waiting:
+            tab.locator("#hints a").first.click()
+        text = Path(waiting.value.path()).read_text()
+        undone, _ = wait_for_new_photo(tab, lambda: tab.locator("#undo").click())
+        tab.locator("#others").click()
+        tab.wait_for_function("document.querySelectorAll('#gallery button img').length >= 4")
+        shoot(tab, f"page_variants_{path.stem}")
+        variant, _ = wait_for_new_photo(tab, lambda: tab.locator("#gallery button img").nth(2).click())
+        chromium.close()
+    assert variant != undone, "a variant is no other picture"
+    return plain, hinted, undone, text, seconds
+
+
+def ab_of(data):
+    "a* and b* of a file."
+    return rgb_to_lab(torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1))[1] * 110
+
+
+def check_hints(url, folder):
+    "A hint changes the thing and not its surroundings; undoing brings back the picture to the byte; it takes less than a second."
+    large = folder / "large.png"
+    Image.open(astronaut).resize((4000, 3000)).save(large)
+    plain, hinted, undone, text, seconds = hint_visit(url, large, 0.3, 0.75)
+    change = (ab_of(hinted) - ab_of(plain)).norm(dim=0)
+    height, width = change.shape
+    at = change[int(0.75 * height) - 5:int(0.75 * height) + 5, int(0.3 * width) - 5:int(0.3 * width) + 5].mean()
+    away = change[:height // 8, width // 2:].mean()
+    print(f"a click changed the place by {at:.0f} in a* and b*, the far corner by {away:.1f}, after {seconds:.2f} s")
+    assert at > 10 and away < at / 5
+    assert undone == plain, "undoing doesn't bring back the picture"
+    x, y, color = text.strip().split(",")
+    assert abs(float(x) - 1200) < 15 and abs(float(y) - 2250) < 15 and color.startswith("#"), text
+
+
 def quick_visit(url, path):
     "A visit of one photo; returns what was downloaded."
     with sync_playwright() as playwright:
@@ -113,6 +193,8 @@ def main():
         (folder / "broken.jpg").write_text("not a photo")
         one_visit(page.local_url, folder / "broken.jpg")
         print("upload, slider, download, a broken file: as they should be")
+        check_hints(page.local_url, folder)
+        print("hints: a click, undo, download and variants are as they should be")
         photos = [folder / f"photo{i}.png" for i in range(10)]
         for i, path in enumerate(photos):
             Image.new("L", (200 + i, 100), 30 + 20 * i).save(path)
@@ -120,6 +202,12 @@ def main():
             results = list(pool.map(lambda path: quick_visit(page.local_url, path), photos))
         assert [Image.open(io.BytesIO(data)).size for data in results] == [(200 + i, 100) for i in range(10)]
         print("ten visits at once: each got its own photo")
+        with ThreadPoolExecutor(10) as pool:
+            visits = list(pool.map(lambda i: hint_visit(page.local_url, photos[i], 0.05 + 0.09 * i, 0.5), range(10)))
+        for i, (plain, hinted, undone, text, _) in enumerate(visits):
+            assert Image.open(io.BytesIO(hinted)).size == (200 + i, 100) and undone == plain != hinted, i
+            assert abs(float(text.split(",")[0]) - (0.05 + 0.09 * i) * (200 + i)) < 4, (i, text)
+        print("ten visits with hints at once: each got its own hint")
         for _ in range(60):
             left = [p for p in Path(page.visits.folder.name).rglob("*") if p.is_file() and p.stat().st_size]  # gr.File leaves empty ones
             if not left:

@@ -232,14 +232,17 @@ class LiteUnet(nn.Module):
     def encoder_parameters(self):
         "The weights that may come trained."
         return self.encoder.parameters()
-    def logits(self, L: torch.Tensor) -> torch.Tensor:
-        "For each place of a quarter of the resolution, how likely each colour is, (B, K, H/4, W/4)."
+    def features(self, L: torch.Tensor) -> torch.Tensor:
+        "What the head reads colours from, (B, 80, H/4, W/4)."
         check_size(L, self.multiple)
         *skips, x = self.encoder(L)
         x = self.bottom(x)
         for step in self.decoder:
             x = step(x, skips.pop())
-        return self.head(x)
+        return x
+    def logits(self, L: torch.Tensor) -> torch.Tensor:
+        "For each place of a quarter of the resolution, how likely each colour is, (B, K, H/4, W/4)."
+        return self.head(self.features(L))
     def colors(self, logits: torch.Tensor) -> torch.Tensor:
         "The colours of `logits`, (B, 2, H/4, W/4)."
         return annealed_colors(logits, self.grid, self.log_frequency, self.temperature, self.rebalance)
