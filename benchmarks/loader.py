@@ -2,10 +2,8 @@
 
 Run as `python benchmarks/loader.py`. The tutorial's way: a dataset that for each photo, each epoch, decodes, resizes to
 a square with PIL, flips, and converts with scikit-image, in loader workers. Ours: decoded once, then batches of bytes
-from the memory-mapped cache that become Lab where the network is, by PyTorch's operations or by a compiled kernel;
-for ours freed memory is kept, as `MainModel` and `pretrain_generator` ask for.
+from the memory-mapped cache that become Lab where the network is; for ours freed memory is kept, as `MainModel` and `pretrain_generator` ask for.
 """
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -47,7 +45,6 @@ if __name__ == "__main__":
     from colorization.data.cache import make_dataloaders
     from colorization.device import default_workers, keep_freed_memory
 
-    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # each run compiles anew
     cores = default_workers()
     torch.set_num_threads(cores)
     with tempfile.TemporaryDirectory() as folder:
@@ -60,11 +57,6 @@ if __name__ == "__main__":
         epoch(ours)
         first = time.perf_counter() - began
         later = seconds(lambda: epoch(ours), 5)
-        began = time.perf_counter()
-        ours.compile()
-        epoch(ours)
-        compiling = time.perf_counter() - began
-        compiled = seconds(lambda: epoch(ours), 5)
         bytes_only = seconds(lambda: epoch(DataLoader.__iter__(ours)), 5)
     print(f"{machine()}; {PHOTOS} JPEGs of 352 x 264 to batches of {BATCH} at {SIZE} px\n")
     rate = PHOTOS / cores
@@ -72,7 +64,5 @@ if __name__ == "__main__":
         ["plain, every epoch", f"{rate / plain_time:.0f}", "1"],
         ["ours, first epoch (with decoding)", f"{rate / first:.0f}", f"{plain_time / first:.1f}"],
         ["ours, once the cache stands", f"{rate / later:.0f}", f"{plain_time / later:.1f}"],
-        ["the same, Lab compiled", f"{rate / compiled:.0f}", f"{plain_time / compiled:.1f}"],
         ["its part before a GPU would make Lab and mirror", f"{rate / bytes_only:.0f}", f"{plain_time / bytes_only:.1f}"]])
-    print(f"\ncompiling takes {compiling:.0f} s and pays after {compiling / (later - compiled) * PHOTOS:,.0f} photos")
     print(f"\npeak memory {peak_memory():,.0f} MB")

@@ -27,6 +27,7 @@ from .models.discriminators import *
 from .models.backbones import *
 from .upsample import *
 from .losses import *
+from .realism import *
 from .metrics import *
 from .trainer import *
 from .hint_recipe import *

@@ -83,7 +83,7 @@ class Outside:
         here = sorted((Path(weights.__file__).parent / "weights").glob("*.safetensors"))
         self.generators = {file.stem: registry.load_generator(file, "cpu") for file in here}
         self.definitions = {}
-        for name in "20_projected", "23_sharper_judges", "24_attention", "25_classification", "26_residual", "28_small":
+        for name in "B7_projected", "B2_discriminators", "B3_attention", "B4_classification", "B5_residual", "B6_small":
             self.definitions |= definitions(name)
         self.definitions["ab_bins"]()  # keeps them
         self.built = {name: self.definitions[name]() for name in (
@@ -317,7 +317,7 @@ def colorizing(log, outside):
 def cells_for_gpus(log, outside):
     "The cells that begin with `#| cuda`, but for those that read weights from files or use page-locked memory."
     for path in sorted((root / "nbs").glob("*.ipynb")):
-        if "#| cuda" in path.read_text(encoding="utf-8") and path.stem not in ("11_colorize", "A5_backbones", "A7_cache"):
+        if "#| cuda" in path.read_text(encoding="utf-8") and path.stem not in ("13_colorize", "A15_backbones", "A04_cache"):
             definitions(path.stem, "same_on_gpu")["same_on_gpu"]()
 
 

@@ -14,7 +14,7 @@ import nbformat
 
 from render import COLAB, cfg, root
 
-needs_gpu = {"06_training", "07_baseline", "09_strategy", "10_comparison", "15_speed", "17_train", "19_old_photos", "20_projected", "24_attention", "25_classification", "26_residual", "28_small", "29_recipe"}
+needs_gpu = {"06_training", "A23_trainer", "07_baseline", "09_strategy", "10_comparison", "A18_speed", "A20_distributed", "12_old_photos", "B7_projected", "B3_attention", "B4_classification", "B5_residual", "B6_small", "11_recipe"}
 library = cfg["lib_path"]
 longest_line = 120 # characters, in the exported modules
 
@@ -38,14 +38,17 @@ def faults(path: Path) -> list[str]:
     must(not any(out.get("output_type") == "error" for cell in code for out in cell.outputs), "was run without an error")
     if path.stem.startswith("index"): return found
     beginning = "\n".join(source[:3])
-    must("After this notebook you" in beginning, "says what the reader can do after it")
+    lesson = re.match(r"[01]\d_", path.stem)
+    words = sum(len(cell.source.split()) for cell in nb.cells if cell.cell_type == "markdown")
+    must(not lesson or "After this lesson you" in beginning, "says what the reader can do after it")
+    must(not lesson or len(nb.cells) <= 65 and words <= 1400, f"is a lesson of at most 65 cells and 1,400 words ({len(nb.cells)}, {words})")
     must("CPU" in beginning and "GPU" in beginning, "says how long it takes on a CPU and on a GPU")
     exercises = next((s[s.index("## Exercises"):] for s in source if "## Exercises" in s), "")
     asked = len(re.findall(r"(?m)^\d\. ", exercises))
     solutions = [cell for cell in code if cell.source.startswith("#@title Solution")]
-    must(asked >= 2 and len(solutions) == asked, f"has a solution for each of two or more exercises ({asked} exercises, {len(solutions)} solutions)")
+    must((asked >= 2 or not lesson) and len(solutions) == asked, f"has a solution for each of two or more exercises ({asked} exercises, {len(solutions)} solutions)")
     must(all(cell.metadata.get("cellView") == "form" and cell.metadata.get("jupyter", {}).get("source_hidden") for cell in solutions), "folds its solutions away")
-    must("**Next:**" in source[-1], "ends with a link to what comes next")
+    must(("**Next:**" in source[-1] if lesson else ".ipynb)" in source[-1]), "ends with a link to what comes next")
     return found
 
 
@@ -135,7 +138,7 @@ def circles(modules: dict[str, Path]) -> list[str]:
 
 
 def unproven(path: Path) -> list[str]:
-    "The measured numbers in the tables of a page that stand in no stored output of notebook 10, which measures them."
+    "The measured numbers in the tables of a page that stand in no stored output of lesson 10, which measures them."
     nb = nbformat.read(root / cfg["nbs_path"] / "10_comparison.ipynb", as_version=4)
     outputs = " ".join(str(cell.outputs) for cell in nb.cells if cell.cell_type == "code")
     rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
@@ -147,7 +150,7 @@ def main() -> None:
     wrong = False
     for name in "README.md", "README.ru.md", "README.zh.md", "MODEL_CARD.md":
         if found := unproven(root / name):
-            print(f"{name}: notebook 10 doesn't print {', '.join(found)}")
+            print(f"{name}: lesson 10 doesn't print {', '.join(found)}")
             wrong = True
     for path in sorted((root / cfg["nbs_path"]).glob("*.ipynb")):
         if found := faults(path):
