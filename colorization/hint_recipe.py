@@ -206,7 +206,7 @@ def _write_branch(branch, net_G, watched, history, out, size):
     curve = hint_curve(branch, net_G, val_dl)
     print('PSNR by hints:', {count: round(value, 2) for count, value in curve.items()})
     with atomic_write(out/'history.json') as unfinished:
-        unfinished.write_text(json.dumps(dict(history=history, psnr=curve), indent=1))
+        unfinished.write_text(json.dumps(dict(history=history, psnr=curve), indent=1), encoding='utf-8')
     minutes = round(sum(row['seconds'] for row in history) / 60)
     file = out/'hints.safetensors'
     save_hint_branch(branch, file, net_G, training=dict(minutes=minutes, epochs=len(history)), psnr=curve)

@@ -199,7 +199,7 @@ def hints_file(self: Desk) -> Path | None:
     "The hints as a file for the command's `--hints`; None if there are none."
     lines = [f'{x:g},{y:g},{_hex(color)}' for x, y, color in self.hints]
     file = self.folder/f'{self.path.stem}-hints.csv'
-    file.write_text('\n'.join(lines) + '\n')
+    file.write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return file if lines else None
 
 @patch
