@@ -81,7 +81,9 @@ class Outside:
             cache.PhotoCache(self.paths, size)
         self.classifier = metrics.ImageNetClassifier()
         here = sorted((Path(weights.__file__).parent / "weights").glob("*.safetensors"))
-        self.generators = {file.stem: registry.load_generator(file, "cpu") for file in here}
+        networks = {file.stem: registry.load_generator(file, "cpu") for file in here}
+        self.branch = networks.pop("lite_unet_hints")
+        self.generators = networks
         self.definitions = {}
         for name in "B7_projected", "B2_discriminators", "B3_attention", "B4_classification", "B5_residual", "B6_small":
             self.definitions |= definitions(name)
@@ -311,6 +313,17 @@ def colorizing(log, outside):
     small = colorize.SmallCopy(small_unet().to(GPU).eval(), size=64)
     assert small(torch.rand(2, 1, 128, 160, device=GPU)).device.type == "cuda"
     multi_scale.multi_scale(resnet_unet.ResUnet().to(GPU))(torch.rand(1, 1, 256, 256, device=GPU))
+
+
+@check
+def hints(log, outside):
+    "Colours that follow a hint, and several colourings."
+    colorizer = colorize.Colorizer(copy.deepcopy(outside.generators["lite_unet"]).to(GPU))
+    colorizer.branch = copy.deepcopy(outside.branch).to(GPU)
+    L, known = torch.rand(1, 1, 70, 100), torch.zeros(1, 2, 70, 100)
+    prepared = colorizer.prepare(L)
+    assert colorizer.hinted_ab(prepared, known, torch.ones(1, 1, 70, 100)).shape == known.shape
+    assert len(colorizer.plausible(prepared, 3)) == 3
 
 
 @check
