@@ -2,7 +2,8 @@
 
 Run as `python benchmarks/loader.py`. The tutorial's way: a dataset that for each photo, each epoch, decodes, resizes to
 a square with PIL, flips, and converts with scikit-image, in loader workers. Ours: decoded once, then batches of bytes
-from the memory-mapped cache that become Lab where the network is; for ours freed memory is kept, as `MainModel` and `pretrain_generator` ask for.
+from the memory-mapped cache that become Lab where the network is; for ours freed memory is kept, as `MainModel` and
+`pretrain_generator` ask for.
 """
 import tempfile
 import time

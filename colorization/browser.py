@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from .files import atomic_write
-from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_L, rgb_to_uint8
+from .lab import lab_to_uint8, rgb_to_L
 from .upsample import color_slope, guided_upsample
 
 # %% ../nbs/A10_browser.ipynb #7e1d5a88
@@ -60,9 +60,7 @@ class RenderRows(torch.nn.Module):
         small_ab, slope, small_L = small.split((2, 2, 1), 1)
         L = rgb_to_L(planes[:, :3])
         ab = guided_upsample(small_L, small_ab, L, top, height, slope) * strength
-        light = fit_to_gamut(lab_to_linear(L, ab))
-        rgb = rgb_to_uint8(linear_to_srgb(light))
-        return torch.cat([rgb, planes[:, 3:]], 1)[0].permute(1, 2, 0)
+        return torch.cat([lab_to_uint8(L, ab), planes[:, 3:]], 1)[0].permute(1, 2, 0)
 
 # %% ../nbs/A10_browser.ipynb #fe92cf2d
 def _export(module, **inputs):

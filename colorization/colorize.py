@@ -17,7 +17,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 import colorization
-from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_L, rgb_to_uint8
+from .lab import lab_to_uint8, rgb_to_L
 from .device import fast_dtype
 from .hints import color_shares_of, color_variants, follow_hints, hint_map, likely_colors
 from .images import from_srgb, open_photo
@@ -134,8 +134,8 @@ def render(self: Colorizer,
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         L = rgb_to_L(_to_tensor(strip).to(small_ab.device))
-        light = fit_to_gamut(lab_to_linear(L, guided_upsample(small_L, small_ab, L, top, image.height, slope)))
-        planes = rgb_to_uint8(linear_to_srgb(light))[0].cpu().numpy()
+        ab = guided_upsample(small_L, small_ab, L, top, image.height, slope)
+        planes = lab_to_uint8(L, ab)[0].cpu().numpy()
         result.paste(Image.merge('RGB', [Image.fromarray(plane) for plane in planes]), (0, top))
     return result
 
@@ -225,14 +225,15 @@ def hinted_ab(self: Colorizer,
     mask: torch.Tensor, # (1, 1, h, w), of `hint_map`
 ) -> torch.Tensor: # (1, 2, h, w)
     "Colours of a network input that follow hints. Raises ValueError if there are some and no branch for them."
-    L, known, mask = (planes.to(prepared.L) for planes in (prepared.L, known, mask))
+    L, context = prepared
+    known, mask = known.to(L), mask.to(L)
     height, width = L.shape[-2:]
-    small = prepared.context[:, -2:]
+    small_L, small = context[:, -3:].split((1, 2), 1)
     if mask.any():
         filled = (_filled_up(planes, self.net_G.multiple) for planes in (known, mask))
-        small = self.hint_branch(torch.cat([prepared.context, hint_planes(*filled)], 1))
+        small = self.hint_branch(torch.cat([context, hint_planes(*filled)], 1))
     whole = _filled_up(L, self.net_G.multiple, 'reflect')
-    ab = guided_upsample(F.avg_pool2d(whole, 4), small, whole)[..., :height, :width]
+    ab = guided_upsample(small_L, small, whole)[..., :height, :width]
     return follow_hints(ab, L, known, mask)
 
 # %% ../nbs/13_colorize.ipynb #77be9a0d

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from .cli import run_as_command
 from .data.cache import make_dataloaders
-from .data.photos import find_photos
+from .data.photos import find_photos, spread_photos
 from .device import pick_device
 from .files import atomic_write
-from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_uint8
+from .lab import lab_to_uint8
 from .metrics import psnr
 from .models.hint_branch import HintBranch, hint_context, hint_planes, save_hint_branch
 from .models.registry import load_generator
@@ -145,16 +145,12 @@ def hint_curve(
         torch.manual_seed(seed)
         for batch in dataloader:
             L, ab = batch['L'], batch['ab']
-            context, truth = hint_context(net_G, L), _bytes(L, ab)
+            context, truth = hint_context(net_G, L), lab_to_uint8(L, ab)
             for count in counts:
                 known, mask = map(torch.stack, zip(*[random_hints(x, count, (7, 7)) for x in ab]))
                 small = branch(torch.cat([context, hint_planes(known, mask)], 1))
-                found[count].append(psnr(_bytes(L, guided_upsample(F.avg_pool2d(L, 4), small, L)), truth))
+                found[count].append(psnr(lab_to_uint8(L, guided_upsample(F.avg_pool2d(L, 4), small, L)), truth))
     return {count: torch.cat(values).mean().item() for count, values in found.items()}
-
-def _bytes(L, ab):
-    "8-bit sRGB, with colours that can be shown at their lightness."
-    return rgb_to_uint8(linear_to_srgb(fit_to_gamut(lab_to_linear(L, ab))))
 
 # %% ../nbs/A12_hint_recipe.ipynb #94637da7
 def _huber(prediction, target, L):
@@ -185,7 +181,7 @@ def train_hints(
     "Train a branch for hints. Raises OSError, ValueError or FloatingPointError."
     torch.manual_seed(seed)
     net_G, out = load_generator(weights_file(weights), pick_device(device)), Path(out)
-    chosen, watched = (_spread(find_photos(folder), n) for folder, n in ((photos, most), (valid, watch)))
+    chosen, watched = (spread_photos(find_photos(folder), n) for folder, n in ((photos, most), (valid, watch)))
     loaders = _hint_loaders(chosen, epochs, batch_size, size, net_G)
     branch = load_generator(start, net_G.grid.device) if start else HintBranch()
     opt = torch.optim.AdamW(branch.parameters(), lr, weight_decay=0.01)
@@ -195,11 +191,6 @@ def train_hints(
     return _write_branch(model.generator.eval(), net_G, watched, history, out, size)
 
 # %% ../nbs/A12_hint_recipe.ipynb #22926fca
-def _spread(paths, most):
-    "At most so many of the paths, from all of the list."
-    count = min(most, len(paths))
-    return [paths[i * len(paths) // count] for i in range(count)]
-
 def _write_branch(branch, net_G, watched, history, out, size):
     "Measure the branch, and write it with its numbers beside it; returns its file."
     val_dl = make_dataloaders(8, paths=watched, split='val', size=size, device=net_G.grid.device)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['hint_color', 'read_hints', 'parse_hint', 'PalerHint', 'hint_map', 'follow_hints', 'color_shares_of', 'color_spread',
-           'likely_colors', 'variant_directions', 'color_variants']
+           'color_deviation', 'likely_colors', 'variant_directions', 'color_variants']
 
 # %% ../nbs/14_hints.ipynb #d67a21f2
 import csv
@@ -17,7 +17,8 @@ from PIL import Image, ImageColor
 from torch.nn import functional as F
 
 from .images import LeftOut
-from .lab import fit_to_gamut, lab_to_linear, linear_to_srgb, rgb_to_lab, rgb_to_uint8
+from .lab import lab_to_uint8, rgb_to_lab
+from .models.lite_unet import rebalanced
 
 # %% ../nbs/14_hints.ipynb #9b080066
 def hint_color(
@@ -99,7 +100,7 @@ class PalerHint(LeftOut):
 
 def _shown(L, ab):
     "The 8-bit colour that is shown for L and ab, (B, 3, H, W), and its own ab."
-    rgb = rgb_to_uint8(linear_to_srgb(fit_to_gamut(lab_to_linear(L, ab))))
+    rgb = lab_to_uint8(L, ab)
     return rgb, rgb_to_lab(rgb)[1]
 
 def _warn_of_pale(hint, L, known, mask):
@@ -152,8 +153,7 @@ def color_shares_of(
     logits: torch.Tensor, # (B, K, h, w), of `net_G`
 ) -> torch.Tensor: # (B, K, h, w), with sum 1 over K
     "How likely each colour is at each place; rare ones weighted up as in the prediction."
-    adjusted = logits.float() - net_G.rebalance * net_G.log_frequency.view(-1, 1, 1)
-    return adjusted.softmax(1)
+    return rebalanced(logits, net_G.log_frequency, net_G.rebalance).softmax(1)
 
 def color_spread(
     shares: torch.Tensor, # (B, K, h, w)
@@ -163,6 +163,13 @@ def color_spread(
     mean = torch.einsum('bkhw,kc->bchw', shares, grid)
     square = torch.einsum('bkhw,kc,kd->bcdhw', shares, grid, grid)
     return square - mean[:, :, None] * mean[:, None]
+
+def color_deviation(
+    shares: torch.Tensor, # (B, K, h, w)
+    grid: torch.Tensor, # (K, 2), a* and b*
+) -> torch.Tensor: # (B, h, w), in a* and b*
+    "The standard deviation of the likely colours of each place: the map of uncertainty."
+    return color_spread(shares, grid).diagonal(dim1=1, dim2=2).sum(-1).clamp(min=0).sqrt()
 
 # %% ../nbs/14_hints.ipynb #44631a28
 def likely_colors(
@@ -201,7 +208,7 @@ def color_variants(
 ) -> list[torch.Tensor]: # n times ab (1, 2, h, w), the most plausible first
     "Colours that differ from those of `net_G.colors` where it isn't sure."
     covariance = color_spread(color_shares_of(net_G, logits), net_G.grid).mean((0, 3, 4))
-    adjusted = (logits.float() - net_G.rebalance * net_G.log_frequency.view(-1, 1, 1)) / net_G.temperature
+    adjusted = rebalanced(logits, net_G.log_frequency, net_G.rebalance) / net_G.temperature
     likely, found = adjusted.log_softmax(1), []
     for direction in variant_directions(covariance, n):
         tilted = (adjusted + strength * (net_G.grid @ direction).view(-1, 1, 1)).log_softmax(1)

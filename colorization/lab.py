@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['srgb_to_linear', 'linear_to_xyz', 'xyz_to_lab', 'rgb_to_lab', 'rgb_to_L', 'lab_to_linear', 'linear_to_srgb',
-           'lab_to_rgb', 'rgb_to_uint8', 'fit_to_gamut']
+           'lab_to_rgb', 'rgb_to_uint8', 'fit_to_gamut', 'lab_to_uint8']
 
 # %% ../nbs/01_lab.ipynb #2f5eb3f3
 import torch
@@ -141,3 +141,10 @@ def fit_to_gamut(
     upwards = (1 - Y).clamp(min=0) / away.amax(-3, keepdim=True).clamp(min=1e-6)
     downwards = Y.clamp(min=0) / (-away.amin(-3, keepdim=True)).clamp(min=1e-6)
     return (Y + away * torch.minimum(upwards, downwards).clamp(max=1)).clamp(0, 1)
+
+def lab_to_uint8(
+    L: torch.Tensor, # L*/50 − 1, shape (…, 1, H, W)
+    ab: torch.Tensor, # (a*, b*)/110, shape (…, 2, H, W)
+) -> torch.Tensor: # uint8 in [0, 255], shape (…, 3, H, W)
+    "8-bit sRGB of scaled Lab; colours that sRGB can't show at their lightness are weakened by `fit_to_gamut`."
+    return rgb_to_uint8(linear_to_srgb(fit_to_gamut(lab_to_linear(L, ab))))

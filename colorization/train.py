@@ -20,7 +20,7 @@ import torch
 from .cli import run_as_command
 from .data.cache import make_dataloaders
 from .data.degrade import degrade_some
-from .data.photos import find_photos, train_val_photos
+from .data.photos import find_photos, spread_photos, train_val_photos
 from .data.shards import shard_dataloader
 from .device import need, pick_device
 from .distributed import is_first
@@ -132,12 +132,6 @@ def _photos(photos, valid):
         raise ValueError(f"all photos in {photos} are validation photos of {valid}")
     return paths, val_paths
 
-# %% ../nbs/11_recipe.ipynb #31657dae
-def _spread(paths, count):
-    "At most so many paths, from all of the list."
-    count = min(count, len(paths))
-    return [paths[i * len(paths) // count] for i in range(count)]
-
 # %% ../nbs/11_recipe.ipynb #3495ec27
 def train_stage(
     net_G: torch.nn.Module, # `LiteUnet` or `ResUnet`, trained in place; ends with the averaged weights
@@ -247,7 +241,7 @@ def train_recipe(
     loaders = {side: training_loader(photos, side, batch or (48 if default else 16), **options) for side in sizes}
     turn = accelerator.local_main_process_first() if accelerator else nullcontext()
     with turn: # one process decodes, the others find its cache
-        val_dl = make_dataloaders(16, paths=_spread(val_paths, watch), split='val', size=size, device=device)
+        val_dl = make_dataloaders(16, paths=spread_photos(val_paths, watch), split='val', size=size, device=device)
     if default:
         frequency = color_frequency(islice(loaders[min(sizes)], 50), color_grid())
         net_G = build_lite_unet(encoder == 'imagenet', frequency, device)

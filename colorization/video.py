@@ -129,9 +129,10 @@ def frame_ab(self: Colorizer,
     seconds: float, # since the film began
 ) -> tuple[torch.Tensor, torch.Tensor | None]: # ab (1, 2, h, w); mask of its hints (1, 1, h, w), if there are some
     "The colours of a frame, in agreement with those before it and with its hints."
-    hints = memory.hints or FilmHints()
-    begins = hints.next_frame(L, size, memory.alike(L) is None, seconds)
-    points = [hint.point for hint in hints.held]
+    if not memory.hints:
+        return memory(L, self.predict_ab(L)), None
+    begins = memory.hints.next_frame(L, size, memory.alike(L) is None, seconds)
+    points = [hint.point for hint in memory.hints.held]
     if not points:
         return memory(L, self.predict_ab(L)), None
     with warnings.catch_warnings():
@@ -832,7 +833,8 @@ def colorize_film(
                 raise ValueError("it has no picture" if video is None else unknown)
             with atomic_write(target) as unfinished:
                 colorizer = colorizer or Colorizer.from_pretrained()
-                lost = _write(film, unfinished, colorizer, ColorMemory(memory, hints=FilmHints(hints)), source.name)
+                colors = ColorMemory(memory, hints=FilmHints(hints) if hints else None)
+                lost = _write(film, unfinished, colorizer, colors, source.name)
         if lost:
             raise ValueError(f"{lost}; what could be read is in {target}")
     except (av.error.FFmpegError, ValueError) as error:

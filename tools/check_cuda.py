@@ -225,8 +225,8 @@ def loaders(log, outside):
     from torchvision.transforms import v2
 
     ways = dict(
-        plain={}, cut=dict(crop=32), degraded=dict(transform=partial(degrade.degrade_some, share=0.25)),
-        resized=dict(augment=v2.RandomResizedCrop(32, scale=(0.36, 1), ratio=(1, 1))))
+        plain={}, cut=dict(crop=32), degraded=dict(transform=partial(degrade.degrade_some, share=0.25, varied=0.6)),
+        resized=dict(augment=v2.RandomResizedCrop(32, scale=(0.25, 1), ratio=(0.78, 1.28))))
     for name, settings in ways.items():
         next(iter(outside.loader(**settings)))  # constants are made once
         with no_waits(log, f"a {name} batch"):

@@ -160,7 +160,7 @@ def ab_of(data):
 
 
 def check_hints(url, folder):
-    "A hint changes the thing and not its surroundings; undoing brings back the picture to the byte; it takes less than a second."
+    "A hint changes the thing and not its surroundings; undoing brings back the picture to the byte. The seconds are printed."
     large = folder / "large.png"
     Image.open(astronaut).resize((4000, 3000)).save(large)
     plain, hinted, undone, text, seconds = hint_visit(url, large, 0.3, 0.75)

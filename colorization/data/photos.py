@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'sample_photos', 'black_and_white_photos', 'show_photos', 'is_thumbnail_folder', 'find_photos', 'coco_sample',
-           'split_photos', 'train_val_photos', 'BadPhoto', 'load_photo']
+           'split_photos', 'spread_photos', 'train_val_photos', 'BadPhoto', 'load_photo']
 
 # %% ../../nbs/02_data.ipynb #a7790393
 import importlib.util
@@ -156,6 +156,14 @@ def split_photos(
         raise ValueError(f"can't take {n_valid} validation photos from {n}; both sides need at least one")
     order = np.random.RandomState(seed).permutation(n)
     return [paths[i] for i in order[n_valid:]], [paths[i] for i in order[:n_valid]]
+
+def spread_photos(
+    paths: list[Path], # perhaps sorted by class
+    count: int,
+) -> list[Path]:
+    "At most so many of the paths, from all of the list."
+    count = min(count, len(paths))
+    return [paths[i * len(paths) // count] for i in range(count)]
 
 # %% ../../nbs/02_data.ipynb #13d28032
 def train_val_photos(

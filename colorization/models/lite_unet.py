@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Depthwise', 'InvertedResidual', 'LiteEncoder', 'load_lite_encoder', 'color_grid', 'color_shares', 'ColorCrossEntropy',
-           'annealed_colors', 'Attention', 'UpStep', 'LiteUnet', 'build_lite_unet', 'color_frequency']
+           'rebalanced', 'annealed_colors', 'Attention', 'UpStep', 'LiteUnet', 'build_lite_unet', 'color_frequency']
 
 # %% ../../nbs/A16_lite_unet.ipynb #9edd0147
 import torch
@@ -163,17 +163,24 @@ class ColorCrossEntropy(nn.Module):
         return (logits.logsumexp(1) - found).mean()
 
 # %% ../../nbs/A16_lite_unet.ipynb #08821717
+def rebalanced(
+    logits: torch.Tensor, # (B, K, h, w)
+    log_frequency: torch.Tensor, # (K,), of each colour in photos
+    rebalance: float, # 0: colours as frequent as in photos; 1: as if all were equally frequent
+) -> torch.Tensor: # (B, K, h, w), float32
+    "Logits with rare colours weighted up."
+    return logits.float() - rebalance * log_frequency.view(-1, 1, 1)
+
 def annealed_colors(
     logits: torch.Tensor, # (B, K, h, w)
     grid: torch.Tensor, # of `color_grid`
     log_frequency: torch.Tensor, # (K,), of each colour in photos
     temperature: float = 0.5, # 1: the mean of the distribution; towards 0: its peak
-    rebalance: float = 0.0, # 0: colours as frequent as in photos; 1: as if all were equally frequent
+    rebalance: float = 0.0, # see `rebalanced`
 ) -> torch.Tensor: # ab, (B, 2, h, w)
     "Colours of a distribution: its annealed mean, rare colours weighted up."
     with torch.autocast(logits.device.type, enabled=False):
-        adjusted = logits.float() - rebalance * log_frequency.view(-1, 1, 1)
-        shares = torch.softmax(adjusted / temperature, 1)
+        shares = torch.softmax(rebalanced(logits, log_frequency, rebalance) / temperature, 1)
         return torch.einsum('bkhw,kc->bchw', shares, grid / 110)
 
 # %% ../../nbs/A16_lite_unet.ipynb #f240e0af
