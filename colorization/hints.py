@@ -175,18 +175,18 @@ def color_deviation(
 def likely_colors(
     shares: torch.Tensor, # (K,): how likely each colour is
     grid: torch.Tensor, # (K, 2), a* and b*
-    L: float, # lightness of the place, L*/50 − 1
+    L: torch.Tensor, # lightness of the place, L*/50 − 1, one number
     n: int = 8,
     apart: float = 15.0, # least distance of two of them, in a* and b*
-) -> list[tuple[int, int, int]]: # sRGB, the most likely first
+) -> torch.Tensor: # (n, 3), uint8: sRGB, the most likely first
     "A palette of colours that are plausible and differ."
-    alike = torch.exp(-torch.cdist(grid, grid).square() / (2 * 10**2))
-    score, chosen = alike @ shares, []
+    distance = torch.cdist(grid, grid)
+    score, chosen = torch.exp(-distance.square() / (2 * 10**2)) @ shares, []
     for _ in range(n):
-        chosen.append(int(score.argmax()))
-        score[torch.cdist(grid[chosen], grid).amin(0) < apart] = -1
-    rgb, _ = _shown(torch.full((1, 1, n, 1), L), grid[chosen].T[None, :, :, None].cpu() / 110)
-    return [tuple(color) for color in rgb[0, :, :, 0].T.tolist()]
+        chosen.append(score.argmax())
+        score = torch.where(distance[chosen[-1]] < apart, -1., score)
+    ab = grid[torch.stack(chosen)].T[None, :, :, None] / 110
+    return lab_to_uint8(L.view(1, 1, 1, 1).expand(1, 1, n, 1), ab)[0, :, :, 0].T
 
 # %% ../nbs/14_hints.ipynb #68abb3aa
 def variant_directions(

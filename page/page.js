@@ -8,6 +8,7 @@ const items = [] // photos in the order in which they came
 const problems = [] // what was wrong with other files: {why, values}
 let current = null // the item on the stage
 let busy = null // the item that the worker colours
+let hinting = false // whether a click on the photo is a hint
 let device = null // 'wasm' or 'webgpu', once the worker is ready
 let wantedDevice = options.get('device') // else the worker picks one
 let download = null // {got, all} while the runtime is fetched
@@ -30,6 +31,7 @@ function speak(name) {
   try { localStorage.setItem('language', name) } catch { /* private windows may refuse */ }
   document.documentElement.lang = { en: 'en', zh: 'zh-Hans', ru: 'ru' }[name]
   document.title = say('title')
+  if (current?.palette) showPalette(current)
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = say(element.dataset.text)
   for (const image of document.querySelectorAll('[data-alt]')) image.alt = say(image.dataset.alt)
   for (const button of document.querySelectorAll('[data-language]')) {
@@ -37,6 +39,7 @@ function speak(name) {
   }
   $('languages').setAttribute('aria-label', say('language'))
   $('split').setAttribute('aria-label', say('split'))
+  $('aim').setAttribute('aria-label', say('hint-aim'))
   show()
 }
 
@@ -47,14 +50,16 @@ function showStage() {
   $('stage').hidden = !item
   if (!item) return
   const { result } = item
+  const ready = item.state === 'done'
+  const after = item.preview ?? result?.url
   $('name').textContent = item.file.name
   if ($('before').src !== item.url) $('before').src = item.url
   $('before').alt = `${say('before')}: ${item.file.name}`
   $('after').hidden = $('split').hidden = $('line').hidden = $('after-tag').hidden = !result
-  if (result && $('after').src !== result.url) $('after').src = result.url
+  if (after && $('after').src !== after) $('after').src = after
   $('after').alt = result ? `${say('after')}: ${item.file.name}` : ''
   $('compare').style.setProperty('--ratio', item.width / item.height)
-  $('working').hidden = item.state === 'done'
+  $('working').hidden = ready
   $('part').value = device ? item.part : loadedPart()
   const values = { name: item.file.name, percent: number(100 * item.part) }
   $('doing').textContent = item === busy ? say('working', values) : device ? say('queued', values) : sayLoading()
@@ -64,8 +69,49 @@ function showStage() {
   $('strength').value = item.strength
   $('percent').textContent = `${item.strength} %`
   const link = $('download')
-  link.toggleAttribute('href', Boolean(result))
-  if (result) Object.assign(link, { href: result.url, download: result.name })
+  link.toggleAttribute('href', ready)
+  if (ready) Object.assign(link, { href: result.url, download: result.name })
+}
+
+function dot({ x, y }, { width, height }) {
+  const mark = document.createElement('i')
+  mark.style.setProperty('left', `${100 * (x + 0.5) / width}%`)
+  mark.style.setProperty('top', `${100 * (y + 0.5) / height}%`)
+  return mark
+}
+
+function showHints() {
+  const item = current
+  $('hints').hidden = !item?.result
+  $('stage').classList.toggle('hinting', hinting)
+  $('hinting').setAttribute('aria-expanded', hinting)
+  $('hint-tools').hidden = $('aim').hidden = !hinting
+  if (!item || !hinting) return
+  const marks = item.hints.map(hint => {
+    const mark = dot(hint, item)
+    mark.style.setProperty('background', hint.color)
+    return mark
+  })
+  if (item.place) marks.push(Object.assign(dot(item.place, item), { className: 'place' }))
+  $('aim').replaceChildren(...marks)
+  $('hint-say').textContent = say(item.palette ? 'hint-which' : 'hint-where', { count: number(item.hints.length) })
+  $('swatches').hidden = !item.palette
+  for (const id of ['undo', 'no-hints', 'save-hints']) $(id).hidden = !item.hints.length
+}
+
+// The buttons for the colours of a place: made once for each palette, so that the colour dialog stays open
+function showPalette(item) {
+  const swatches = item.palette.map(color => {
+    const swatch = Object.assign(document.createElement('button'), { type: 'button', onclick: () => hint(item, color) })
+    swatch.style.setProperty('background', color)
+    swatch.setAttribute('aria-label', say('hint-color', { color }))
+    return swatch
+  })
+  const any = Object.assign(document.createElement('input'), { type: 'color', value: item.palette[0] ?? '#808080' })
+  any.addEventListener('change', () => hint(item, any.value))
+  const label = document.createElement('label')
+  label.append(any, say('hint-any'))
+  $('swatches').replaceChildren(...swatches, label)
 }
 
 function showList() {
@@ -108,6 +154,7 @@ function showProblems() {
 
 function show() {
   showStage()
+  showHints()
   showList()
   showLoading()
   showProblems()
@@ -143,7 +190,8 @@ async function add(file) {
       URL.revokeObjectURL(url)
       return complain('large', { name, megapixels: number(width * height / 1e6), limit: megapixels })
     }
-    const item = { id: ++count, file, url, width, height, state: 'waiting', part: 0, strength: strength() }
+    const item = { id: ++count, file, url, width, height, state: 'waiting', part: 0 }
+    Object.assign(item, { strength: strength(), hints: [], place: null, palette: null })
     items.push(Object.assign(item, thumbnail(item)))
     current ??= item
   } catch {
@@ -163,13 +211,19 @@ async function addAll(files) {
 
 function thumbnail(item) {
   const [place, button, image, bar] = ['li', 'button', 'img', 'progress'].map(name => document.createElement(name))
-  Object.assign(button, { type: 'button', onclick: () => { current = item; show() } })
+  Object.assign(button, { type: 'button', onclick: () => open(item) })
   image.alt = ''
   bar.max = 1
   bar.ariaHidden = 'true' // the button says nothing of it, the stage does
   button.append(image, bar)
   place.append(button)
   return { button, image, bar }
+}
+
+function open(item) {
+  current = item
+  if (item.palette) showPalette(item)
+  show()
 }
 
 const strength = () => Number($('strength').value)
@@ -190,16 +244,29 @@ function next() {
   const waiting = items.filter(item => item.state === 'waiting')
   busy = waiting.find(item => item === current) ?? waiting[0]
   if (!busy) return
-  worker.postMessage({ id: busy.id, file: busy.file, strength: busy.strength / 100 })
+  busy.changed = false
+  const { id, file, hints, width, height } = busy
+  worker.postMessage({ id, file, hints, width, height, strength: busy.strength / 100 })
   show()
+}
+
+// Colour a photo anew, with another strength or other hints
+function again(item) {
+  Object.assign(item, { state: 'waiting', part: 0 })
+  if (item === busy) {
+    item.changed = true
+    worker.postMessage({ stop: item.id })
+  }
+  show()
+  next()
 }
 
 function resultName({ name }, { type }) {
   return `${name.replace(/\.[^.]*$/, '')}-colour.${type === 'image/jpeg' ? 'jpg' : 'png'}`
 }
 
-function forget({ url, result }) {
-  for (const address of [url, result?.url, result?.thumb]) if (address) URL.revokeObjectURL(address)
+function forget({ url, result, preview }) {
+  for (const address of [url, result?.url, result?.thumb, preview]) if (address) URL.revokeObjectURL(address)
 }
 
 const answers = {
@@ -225,14 +292,33 @@ const answers = {
     const name = resultName(item.file, blob)
     const result = { url: URL.createObjectURL(blob), thumb: URL.createObjectURL(thumb), seconds, name }
     if (items.includes(item)) {
-      if (item.result) forget({ result: item.result })
-      Object.assign(item, { result, part: 1, state: item.wanted === undefined ? 'done' : 'waiting' })
-      if (item.wanted !== undefined) Object.assign(item, { strength: item.wanted, wanted: undefined, part: 0 })
+      forget({ result: item.result, preview: item.preview })
+      Object.assign(item, { result, preview: undefined, part: 1, state: item.changed ? 'waiting' : 'done' })
     } else {
       forget({ result })
     }
     show()
     next()
+  },
+  stopped() {
+    busy = null
+    next()
+  },
+  preview({ id, blob }) {
+    const item = items.find(other => other.id === id)
+    if (!item || item.changed) return
+    forget({ preview: item.preview })
+    item.preview = URL.createObjectURL(blob)
+    showStage()
+  },
+  palette({ id, x, y, found }) {
+    const item = items.find(other => other.id === id)
+    if (!item?.place || item.place.x !== x || item.place.y !== y) return // another place was chosen since
+    item.palette = found
+    if (item !== current) return
+    showPalette(item)
+    showHints()
+    if (item.place.byKeys) $('swatches').firstChild.focus()
   },
   failed({ id, why, detail }) {
     if (detail) console.error(detail)
@@ -258,6 +344,33 @@ function withoutWebGPU() {
   wantedDevice = 'wasm'
   start()
   show()
+}
+
+// Hints
+
+// Mark a place, given as shares of width and height, or none
+function move(x, y) {
+  const within = (share, side) => Math.min(side - 1, Math.max(0, Math.floor(share * side)))
+  const { width, height } = current
+  const place = x === undefined ? null : { x: within(x, width), y: within(y, height) }
+  Object.assign(current, { place, palette: null })
+  showHints()
+}
+
+// Mark a place, and ask which colours are plausible there
+function ask(x, y, byKeys) {
+  move(x, y)
+  const { id, place, width, height } = current
+  place.byKeys = byKeys
+  worker.postMessage({ palette: id, x: place.x, y: place.y, width, height })
+}
+
+function hint(item, color) {
+  const { x, y } = item.place
+  item.hints = [...item.hints, { x, y, color }]
+  Object.assign(item, { place: null, palette: null })
+  again(item)
+  $('aim').focus()
 }
 
 function remove(item) {
@@ -289,15 +402,49 @@ $('split').addEventListener('input', ({ target }) => $('compare').style.setPrope
 $('strength').addEventListener('input', () => { $('percent').textContent = `${strength()} %` })
 $('strength').addEventListener('change', () => {
   if (!current) return
-  if (current === busy) current.wanted = strength()
-  else Object.assign(current, { strength: strength(), state: 'waiting', part: 0 })
+  current.strength = strength()
+  again(current)
+})
+$('hinting').addEventListener('click', () => {
+  hinting = !hinting
   show()
-  next()
+})
+$('aim').addEventListener('pointerdown', event => {
+  const box = $('aim').getBoundingClientRect()
+  ask((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height)
+})
+$('aim').addEventListener('keydown', event => {
+  const { key, shiftKey } = event
+  const step = shiftKey ? 0.002 : 0.02
+  const steps = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }
+  const { width, height, place } = current
+  const [x, y] = place ? [(place.x + 0.5) / width, (place.y + 0.5) / height] : [0.5, 0.5]
+  if (key in steps) move(x + steps[key][0], y + steps[key][1])
+  else if (key === 'Enter' || key === ' ') ask(x, y, true)
+  else if (key === 'Escape') move()
+  else return
+  event.preventDefault()
+})
+$('undo').addEventListener('click', () => {
+  current.hints.pop()
+  again(current)
+})
+$('no-hints').addEventListener('click', () => {
+  current.hints = []
+  again(current)
+})
+$('save-hints').addEventListener('click', () => {
+  const lines = current.hints.map(({ x, y, color }) => `${x},${y},${color}\n`)
+  const href = URL.createObjectURL(new Blob(lines, { type: 'text/csv' }))
+  const download = `${current.file.name.replace(/\.[^.]*$/, '')}-hints.csv`
+  Object.assign(document.createElement('a'), { href, download }).click()
+  setTimeout(() => URL.revokeObjectURL(href), 60_000)
 })
 $('clear').addEventListener('click', () => {
   for (const item of [...items]) remove(item)
   problems.length = 0
   $('strength').value = 100
+  hinting = false
   show()
   $('choose').focus()
 })

@@ -1,9 +1,17 @@
-// Colours photos, in a thread of its own. The page sends {load}, then {id, file, strength}, or {forget: id}.
+// Colours photos, in a thread of its own. The page sends {load}, then {id, file, strength, hints}, and answers are
+// 'part', 'preview', 'done', 'failed', or 'stopped' after {stop: id}. {palette: id, x, y, width, height} asks for
+// colours that are plausible at a place. {forget: id} frees what is kept of a photo.
 import { graphs, runtimes, size, stepPixels } from './build.js'
 
 const here = new URL('./', import.meta.url)
-const predicted = new Map() // the small planes of photos that were coloured before, by id
+const previewSide = 800
+const predicted = new Map() // of photos that were coloured before, by id: {small, context}, see nbs/A10_browser.ipynb
+const between = [] // what is to be done between two strips
 let ort, shrink, colors, render
+let models = {} // the bytes of graphs that are opened when somebody gives the first hint
+let glimpse = null // the last photo with hints, small: {id, canvas}
+let running = null // the id of the photo that is being coloured
+let stop = null // the id of a photo whose colouring is no longer wanted
 
 // The bytes of a file, from the cache that sw.js uses too, else fetched and kept there
 async function bytesOf(name, onBytes) {
@@ -47,20 +55,29 @@ async function load(wanted) {
 
 async function open(device) {
   const { script, binary } = runtimes[device]
-  const files = [binary, graphs.shrink, graphs.colors, graphs.render]
+  const files = [binary, ...Object.values(graphs)]
   const all = files.reduce((sum, file) => sum + file.bytes, 0)
   let got = 0
   const onBytes = count => postMessage({ type: 'loading', got: got += count, all })
-  const [wasm, ...models] = await Promise.all(files.map(file => bytesOf(file.name, onBytes)))
+  const [wasm, ...contents] = await Promise.all(files.map(file => bytesOf(file.name, onBytes)))
+  models = Object.fromEntries(Object.keys(graphs).map((name, i) => [name, contents[i]]))
   ort = await import(new URL(script.name, here))
   ort.env.logLevel = 'error'
   ort.env.wasm.numThreads = 1
   ort.env.wasm.wasmBinary = wasm
-  const session = (model, ...providers) => ort.InferenceSession.create(model, { executionProviders: providers })
-  shrink = await session(models[0], 'wasm')
-  colors = device === 'webgpu' ? await session(models[1], 'webgpu', 'wasm') : await session(models[1], 'wasm')
-  render = await session(models[2], 'wasm')
+  shrink = await session('shrink')
+  colors = device === 'webgpu' ? await session('colors', 'webgpu', 'wasm') : await session('colors')
+  render = await session('render')
 }
+
+function session(name, ...providers) {
+  const model = models[name]
+  delete models[name] // the session has a copy of its own
+  return ort.InferenceSession.create(model, { executionProviders: providers.length ? providers : ['wasm'] })
+}
+
+const later = {} // the graphs for hints, once they were needed
+const graph = async name => later[name] ??= await session(name)
 
 const bytes = (data, ...shape) => new ort.Tensor('uint8', data, shape)
 const whole = (...numbers) => new ort.Tensor('int64', BigInt64Array.from(numbers, BigInt), [numbers.length])
@@ -74,6 +91,18 @@ function round(x) {
 }
 
 class Failure extends Error {} // its message is a key of texts.js
+class Stopped extends Error {}
+
+// Let messages come in, and answer those that can't wait for the whole photo
+const channel = new MessageChannel()
+async function pause() {
+  await new Promise(resolve => {
+    channel.port1.onmessage = resolve
+    channel.port2.postMessage(null)
+  })
+  while (between.length) await between.shift()()
+  if (stop === running) throw new Stopped()
+}
 
 async function draw(file) {
   let bitmap, canvas, context
@@ -115,8 +144,34 @@ async function predict({ canvas, context }, onPart) {
     onPart((top + rows) / height)
   }
   const { result: input } = await shrink.run({ rgba: bytes(narrow, height, w, 4), size: whole(h, w) })
-  const { result: small } = await colors.run({ rgba: input })
-  return small
+  const { result: small, context: features } = await colors.run({ rgba: input })
+  return { small, context: features }
+}
+
+// The place of a photo's pixel on the network input, as `hint_map` finds it
+function placeOn({ dims: [, , h, w] }, { x, y, width, height }) {
+  return [Math.floor(y * h / height), Math.floor(x * w / width)]
+}
+
+// The small planes with hints
+async function follow({ small, context }, { hints, width, height, strength }) {
+  const points = whole(...hints.flatMap(({ x, y }) => placeOn(small, { x, y, width, height })))
+  const asked = hints.flatMap(({ color }) => [1, 3, 5].map(i => parseInt(color.slice(i, i + 2), 16)))
+  const places = { points: points.reshape([hints.length, 2]), colors: bytes(Uint8Array.from(asked), hints.length, 3) }
+  const { result } = await (await graph('hints')).run({ context, small, ...places, strength: share(strength) })
+  return result
+}
+
+async function palette({ id, ...place }) {
+  const found = []
+  if (predicted.has(id)) {
+    const { small, context } = predicted.get(id)
+    const { result } = await (await graph('palette')).run({ context, small, point: whole(...placeOn(small, place)) })
+    for (let i = 0; i < result.data.length; i += 3) {
+      found.push(`#${[...result.data.slice(i, i + 3)].map(byte => byte.toString(16).padStart(2, '0')).join('')}`)
+    }
+  }
+  postMessage({ type: 'palette', id, x: place.x, y: place.y, found })
 }
 
 async function renderAll({ canvas, context }, small, strength, onPart) {
@@ -130,27 +185,46 @@ async function renderAll({ canvas, context }, small, strength, onPart) {
     result.dispose()
     context.putImageData(pixels, 0, top)
     onPart((top + rows) / height)
+    await pause()
   }
 }
 
-async function thumbnail(canvas) {
-  const scale = 240 / Math.min(canvas.width, canvas.height)
-  const [w, h] = [canvas.width, canvas.height].map(side => Math.max(1, Math.round(Math.min(side * scale, 960))))
+function smaller(canvas, scale, most) {
+  const [w, h] = [canvas.width, canvas.height].map(side => Math.max(1, Math.round(Math.min(side * scale, most))))
   const little = new OffscreenCanvas(w, h)
-  const context = little.getContext('2d')
+  const context = little.getContext('2d', { willReadFrequently: true })
   context.imageSmoothingQuality = 'high'
   context.drawImage(canvas, 0, 0, w, h)
-  return little.convertToBlob({ type: 'image/png' })
+  return little
 }
 
-async function colour({ id, file, strength }) {
+const thumbnail = canvas =>
+  smaller(canvas, 240 / Math.min(canvas.width, canvas.height), 960).convertToBlob({ type: 'image/png' })
+
+// What hints do is shown on a small photo before the whole is coloured
+async function preview(id, small) {
+  const canvas = smaller(glimpse.canvas, 1, previewSide)
+  await renderAll({ canvas, context: canvas.getContext('2d') }, small, 1, () => {})
+  postMessage({ type: 'preview', id, blob: await canvas.convertToBlob({ type: 'image/png' }) })
+}
+
+async function colour({ id, file, strength, hints, width: w, height: h }) {
   const began = performance.now()
   const tell = part => postMessage({ type: 'part', id, part })
+  const hinted = async () => follow(predicted.get(id), { hints, width: w, height: h, strength })
+  let small = null
+  if (hints.length && glimpse?.id === id) await preview(id, small = await hinted())
   const photo = await draw(file)
   tell(0.1)
   if (!predicted.has(id)) predicted.set(id, await predict(photo, part => tell(0.1 + 0.1 * part)))
   tell(0.3)
-  await renderAll(photo, predicted.get(id), strength, part => tell(0.3 + 0.6 * part))
+  if (hints.length && !small) {
+    small = await hinted()
+    glimpse = { id, canvas: smaller(photo.canvas, previewSide / Math.max(w, h, previewSide), previewSide) }
+    await preview(id, small)
+  }
+  const planes = small ?? predicted.get(id).small
+  await renderAll(photo, planes, small ? 1 : strength, part => tell(0.3 + 0.6 * part))
   const jpeg = file.type === 'image/jpeg'
   const options = jpeg ? { type: 'image/jpeg', quality: 0.95 } : { type: 'image/png' }
   const blob = await photo.canvas.convertToBlob(options).catch(() => { throw new Failure('memory') })
@@ -160,11 +234,27 @@ async function colour({ id, file, strength }) {
 }
 
 onmessage = async ({ data }) => {
-  if (data.forget) return predicted.delete(data.forget)
+  if (data.stop) return void (stop = data.stop)
+  if (data.forget) return forget(data.forget)
+  if (data.palette) {
+    const answer = () => palette({ ...data, id: data.palette })
+    return running ? between.push(answer) : answer()
+  }
+  running = data.id
+  stop = null
   try {
     await (data.load ? load(data.device) : colour(data))
   } catch (error) {
+    if (error instanceof Stopped) return postMessage({ type: 'stopped', id: data.id })
     const why = error instanceof Failure ? error.message : data.load ? 'loading-failed' : 'memory'
     postMessage({ type: 'failed', id: data.id, why, detail: String(error) })
+  } finally {
+    running = null
+    while (between.length) await between.shift()()
   }
+}
+
+function forget(id) {
+  predicted.delete(id)
+  if (glimpse?.id === id) glimpse = null
 }

@@ -17,8 +17,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from colorization.browser import export_graphs
+from colorization.colorize import HINT_BRANCH
 from colorization.data.photos import black_and_white_photos, sample_photos
 from colorization.files import atomic_write, cache_folder
+from colorization.models.hint_branch import load_hint_branch
 from colorization.models.registry import load_generator
 from colorization.weights import DEFAULT_WEIGHTS, weights_file
 
@@ -65,18 +67,19 @@ def graphs() -> dict[str, Path]:
     "The graphs of the bundled weights by name, exported once for each state of the weights and of their code."
     weights = weights_file(DEFAULT_WEIGHTS)
     library = root / "colorization"
-    sources = [library / f"{name}.py" for name in ("browser", "lab", "upsample")]
+    sources = [library / f"{name}.py" for name in ("browser", "colorize", "hints", "lab", "upsample")]
     sources += sorted((library / "models").glob("*.py"))
     state = hashlib.sha256(torch.__version__.encode())
-    for file in [weights, *sources]:
+    for file in [weights, HINT_BRANCH, *sources]:
         state.update(file.read_bytes())
     folder = cache_folder() / f"graphs-{state.hexdigest()[:12]}"
-    files = {name: folder / f"{name}.onnx" for name in ("shrink", "colors", "render")}
+    files = {name: folder / f"{name}.onnx" for name in ("shrink", "colors", "render", "hints", "palette")}
     if not all(file.is_file() for file in files.values()):
         for old in cache_folder().glob("graphs-*"):
             shutil.rmtree(old)
         folder.mkdir(parents=True)
-        export_graphs(load_generator(weights, "cpu"), folder)
+        net_G = load_generator(weights, "cpu")
+        export_graphs(net_G, load_hint_branch(HINT_BRANCH, net_G), folder)
     return files
 
 

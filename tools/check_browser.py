@@ -25,6 +25,7 @@ from playwright.sync_api import sync_playwright
 from browser_page import build_page, root
 from colorization.colorize import Colorizer
 from colorization.data.photos import sample_photos
+from colorization.hints import read_hints
 from colorization.images import open_photo, save_photo
 from colorization.lab import rgb_to_lab
 from colorization.metrics import delta_e
@@ -241,6 +242,7 @@ def desktop(browser, url, server, photos, bad):
     for path in photos.values():
         compare(tab, colorizer, path)
     check_strength(tab, photos["one"])
+    check_hints(tab, colorizer, photos["three"], photos["twelve"])
     check_bad(tab, bad, photos["three"])
     check_policy(tab)
     check_languages(tab)
@@ -268,6 +270,83 @@ def check_strength(tab, path):
     split = tab.evaluate("getComputedStyle(document.querySelector('#compare')).getPropertyValue('--split')")
     assert 15 < float(split.rstrip("%")) < 25, f"the line is at {split}"
     print("  strength and line: as they should be")
+
+
+def pick(tab, x, y):
+    "Click on the photo at a share of its width and height; returns the colours that are offered there."
+    aim = tab.locator("#aim")
+    box = aim.bounding_box()
+    aim.click(position=dict(x=box["width"] * x, y=box["height"] * y))
+    tab.wait_for_function("() => !document.querySelector('#swatches').hidden")
+    return tab.locator("#swatches button").evaluate_all("buttons => buttons.map(b => b.style.backgroundColor)")
+
+
+def recolored(tab, act):
+    "Wait until what an action changes is shown, then until the whole photo is done; returns the seconds of each."
+    former = tab.locator("#after").get_attribute("src")
+    began = time.time()
+    act()
+    tab.wait_for_function("former => document.querySelector('#after').src !== former", arg=former)
+    first = time.time() - began
+    wait_done(tab, tab.locator("#photos li").count())
+    return first, time.time() - began
+
+
+def pixels(result):
+    "The pixels of a photo as (1, 3, H, W)."
+    return torch.from_numpy(np.array(result.convert("RGB"))).permute(2, 0, 1)[None]
+
+
+def check_hints(tab, colorizer, path, large):
+    "A hint changes the thing and not its surroundings, is what the command makes of it, and can be undone to the byte."
+    _, before = open_item(tab, path)
+    tab.locator("#hinting").click()
+    offered = pick(tab, 0.5, 0.3)
+    assert len(offered) == 8 and len(set(offered)) == 8, offered
+    shoot(tab, "desktop_palette")
+    recolored(tab, lambda: tab.locator("#swatches input").fill("#a03050"))
+    _, after = open_item(tab, path)
+    shoot(tab, "desktop_hint")
+    with tab.expect_download() as waiting:
+        tab.locator("#save-hints").click()
+    waiting.value.save_as(saved := path.parent / waiting.value.suggested_filename)
+    (x, y, color), = read_hints(saved)
+    assert abs(x / after.width - 0.5) < 0.01 and abs(y / after.height - 0.3) < 0.01 and color == (160, 48, 80)
+    expected = path.parent / "hinted.jpg"
+    save_photo(colorizer.colorize(path, hints=[(x, y, color)]), expected, path)
+    difference_now, light = difference(after, open_photo(expected)[0])
+    print(f"  with a hint: CIEDE2000 {difference_now:.3f} and L* {light:.3f} from what the command makes of it")
+    assert difference_now < 0.5 and light < 0.5
+    moved = (rgb_to_lab(pixels(after))[1] - rgb_to_lab(pixels(before))[1]).norm(dim=1)[0] * 110
+    at_hint, border = moved[int(y) - 4:int(y) + 5, int(x) - 4:int(x) + 5].mean(), moved[-60:].mean()
+    print(f"  a hint moves the colours by {at_hint:.1f} under it, by {border:.1f} at the lower edge of the photo")
+    assert at_hint > 5 * border and at_hint > 5
+    pick(tab, 0.2, 0.8)
+    recolored(tab, lambda: tab.locator("#swatches button").first.click())
+    recolored(tab, lambda: tab.locator("#undo").click())
+    assert open_item(tab, path)[1].tobytes() == after.tobytes(), "to undo the second hint doesn't bring back the first"
+    recolored(tab, lambda: tab.locator("#no-hints").click())
+    assert open_item(tab, path)[1].tobytes() == before.tobytes(), "without hints the photo isn't as it was"
+    open_item(tab, large)
+    for count in 1, 2:
+        pick(tab, 0.3 * count, 0.5)
+        first, whole = recolored(tab, lambda: tab.locator("#swatches button").nth(1).click())
+        print(f"  hint {count} on 12 megapixels: shown after {first:.1f} s, the whole photo after {whole:.1f} s")
+    check_hint_keys(tab)
+    tab.locator("#hinting").click()
+
+
+def check_hint_keys(tab):
+    "A hint without a mouse."
+    tab.locator("#aim").focus()
+    for key in "ArrowRight", "ArrowDown", "Enter":
+        tab.keyboard.press(key)
+    tab.wait_for_function("() => document.activeElement.parentNode.id === 'swatches'")
+    before = tab.locator("#aim i").count()
+    recolored(tab, lambda: tab.keyboard.press("Enter"))
+    assert tab.locator("#aim i").count() == before, "the place has become a hint"
+    recolored(tab, lambda: tab.locator("#undo").press("Enter"))
+    print("  hints with the keyboard alone: placed, chosen, undone")
 
 
 def check_bad(tab, bad, good):
@@ -377,13 +456,19 @@ def phone(browser, url, photos):
     wait_done(tab, 1)
     fits(tab, 390)
     shoot(tab, "phone_done")
+    tab.locator("#hinting").tap()
+    pick(tab, 0.5, 0.6)
+    fits(tab, 390)
+    shoot(tab, "phone_palette")
+    recolored(tab, lambda: tab.locator("#swatches button").nth(1).tap())
+    shoot(tab, "phone_hint")
     choose(tab, photos["tall"], photos["two"], photos["turned"])
     wait_done(tab, 4)
     tab.locator("[data-language=ru]").tap()
     fits(tab, 390)
     shoot(tab, "phone_ru")
     context.close()
-    print("  on a phone's width: nothing sticks out, an example and three photos are coloured")
+    print("  on a phone's width: nothing sticks out, an example and three photos are coloured, one with a hint")
 
 
 def webgpu(playwright, chromium, url, path):

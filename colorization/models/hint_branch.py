@@ -64,9 +64,9 @@ def _positions(like):
 def _hinted_places(cover, most):
     "Rows and columns of places with hints, of very many evenly chosen ones."
     places = cover.nonzero()
-    if len(places) > most:
-        places = places[torch.linspace(0, len(places) - 1, most, device=places.device).long()]
-    return places.unbind(1)
+    count = torch.sym_min(len(places), most) # a number that may be known only later, where a graph is exported
+    chosen = torch.arange(count, device=places.device) * len(places) // torch.sym_max(count, 1)
+    return places[chosen].unbind(1)
 
 # %% ../../nbs/A11_hint_branch.ipynb #8944b300
 @patch
