@@ -8,8 +8,9 @@ __all__ = ['FILMS', 'ColorMemory', 'HeldHint', 'FilmHints', 'film_result', 'is_f
 # %% ../nbs/A08_video.ipynb #248f70c3
 import importlib.util
 import os
+import time
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import lru_cache
 from io import BytesIO
@@ -743,7 +744,20 @@ class _Sounds:
         self.lost.add(kind)
 
 # %% ../nbs/A08_video.ipynb #18e6db45
-def _lost(film, video, start, picture, sounds):
+@contextmanager
+def _reported():
+    "A list of what FFmpeg's libraries report as errors while a block runs: (level, who, what)."
+    av = need('av', 'video')
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture(local=False) as reports:
+            yield reports
+    finally:
+        av.logging.set_level(level)
+        time.sleep(0.05) # a thread of the decoder that is about to report must have done so before the film is closed
+
+def _lost(film, video, start, picture, sounds, reports):
     "What of a film couldn't be read, in words."
     heard = [pause for pauses in sounds.pauses.values() for pause in pauses.found]
     damaged = f"{picture.damaged} of its pictures can't be read, or only in part" if picture.damaged else ''
@@ -751,6 +765,10 @@ def _lost(film, video, start, picture, sounds):
     words = list(filter(None, (damaged, _missing(picture.pauses.found, heard), cut_off)))
     if not words and film.format.name == 'avi' and video.frames > picture.count + 1:
         warnings.warn(f"{picture.name}: it promises {video.frames} pictures, and {picture.count} are there")
+    readers = film.format.name, video.codec_context.name
+    errors = [what.strip() for _, who, what in reports if who in readers]
+    if errors and not words:
+        warnings.warn(f"{picture.name}: some of it may look wrong: reading it brought errors, the first {errors[0]!r}")
     if picture.pauses.found and not sounds.pauses:
         longest = max(end - begin for begin, end in picture.pauses.found)
         warnings.warn(f"{picture.name}: its picture stands still for up to {longest:.1f} seconds; "
@@ -769,7 +787,8 @@ def _convert(film, out, colorizer, memory, name):
     picture = _Picture(video, out, colorizer, memory, name, lambda: _add_others(film, out, name), interlaced)
     clock = _Clock(picture.course.step, round(start / video.time_base), rise=0)
     length = film.duration / 1e6 * video.average_rate if film.duration and video.average_rate else 0
-    with tqdm(total=video.frames or round(length) or None, desc=name, unit='frame', leave=False) as bar:
+    progress = tqdm(total=video.frames or round(length) or None, desc=name, unit='frame', leave=False)
+    with _reported() as reports, progress as bar:
         for packet in film.demux(video, *sounds.copies):
             index(packet)
             if packet.stream is video:
@@ -779,7 +798,7 @@ def _convert(film, out, colorizer, memory, name):
             if picture.stream:
                 sounds.write()
     picture.finish()
-    return _lost(film, video, start, picture, sounds)
+    return _lost(film, video, start, picture, sounds, reports)
 
 # %% ../nbs/A08_video.ipynb #a13af245
 _OF_THE_CONTAINER = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'duration', 'wmfsdk', 'wm/',

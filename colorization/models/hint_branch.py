@@ -83,7 +83,8 @@ def carry(self: HintAttention,
     score = score + self.trust * cover[rows, columns].log()
     none = self.none + query.square().sum(1)[..., None]
     share = torch.cat([score, none], 2).softmax(2)[..., :-1]
-    value = F.pad(change[:, rows, columns], (0, 0, 0, 1), value=1.)
+    hints = change[:, rows, columns]
+    value = torch.cat([hints, torch.ones_like(hints[:1])])
     return (value @ share.transpose(1, 2)).unflatten(2, cover.shape)
 
 # %% ../../nbs/A11_hint_branch.ipynb #57502f9e

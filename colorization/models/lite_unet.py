@@ -252,8 +252,8 @@ class LiteUnet(nn.Module):
         check_size(L, self.multiple)
         *skips, x = map(self.dropout, self.encoder(L))
         x = self.dropout(self.bottom(x))
-        for step in self.decoder:
-            x = step(x, skips.pop())
+        for step, skip in zip(self.decoder, skips[::-1]):
+            x = step(x, skip)
         return x
     def logits(self, L: torch.Tensor) -> torch.Tensor:
         "For each place of a quarter of the resolution, how likely each colour is, (B, K, H/4, W/4)."

@@ -119,8 +119,8 @@ class ResUnet(nn.Module):
         "The last maps before colour, (B, 16, H, W)."
         check_size(x, self.multiple)
         *skips, y = [x, *self.encoder(x)]
-        for up in self.decoder:
-            y = up(y, skips.pop())
+        for up, skip in zip(self.decoder, skips[::-1]):
+            y = up(y, skip)
         return y
     def forward(self, x):
         "(B, n_input, H, W) to (B, n_output, H, W) in [-1, 1]."
