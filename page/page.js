@@ -362,10 +362,11 @@ function ask(x, y, byKeys) {
   move(x, y)
   const { id, place, width, height } = current
   place.byKeys = byKeys
-  worker.postMessage({ palette: id, x: place.x, y: place.y, width, height })
+  worker?.postMessage({ palette: id, x: place.x, y: place.y, width, height })
 }
 
 function hint(item, color) {
+  if (!item.place) return // the dialog for colours was open when a swatch was chosen
   const { x, y } = item.place
   item.hints = [...item.hints, { x, y, color }]
   Object.assign(item, { place: null, palette: null })
