@@ -473,5 +473,5 @@ for (const name of examples) {
 speak(language)
 const missing = ['Worker', 'OffscreenCanvas', 'createImageBitmap', 'WebAssembly'].find(name => !(name in self))
 if (missing) complain('old', { missing })
-else if (!navigator.connection?.saveData) start() // who saves data loads 27 MB with the first photo, not before
+else if (!navigator.connection?.saveData) start() // who saves data loads 30 MB with the first photo, not before
 if (isSecureContext && navigator.serviceWorker) navigator.serviceWorker.register(new URL('sw.js', here))
