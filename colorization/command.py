@@ -251,24 +251,35 @@ def _colorize_file(colorizer, job, args):
         raise ValueError(f"{job.path}: {'; '.join(errors)}")
 
 # %% ../nbs/A07_command.ipynb #38a4d0b2
-def _with_notes(colorizer, job, args):
-    "Carry out a job; returns what was said of its file. Raises ValueError for one that is damaged."
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter('always')
-        _colorize_file(colorizer, job, args)
+def _sorted_notes(said, name):
+    "(notes, damage) among the warnings about the file `name`; other warnings are passed on."
     notes, damage = [], []
     for warning in said:
         text = str(warning.message)
         if issubclass(warning.category, DamagedPhoto):
             damage.append(text)
-        elif issubclass(warning.category, LeftOut) or text.startswith(f'{job.path.name}:'): # the latter of a film
-            notes.append(text.removeprefix(f'{job.path.name}: '))
+        elif issubclass(warning.category, LeftOut) or text.startswith(f'{name}:'): # the latter of a film
+            notes.append(text.removeprefix(f'{name}: '))
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if damage:
+    return list(dict.fromkeys(notes)), list(dict.fromkeys(damage))
+
+def _with_notes(colorizer, job, args):
+    "Carry out a job; returns what was said of its file, and the error, or None, with which it failed or is damaged."
+    failed = None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        try:
+            _colorize_file(colorizer, job, args)
+        except Exception as error:
+            failed = error
+    notes, damage = _sorted_notes(said, job.path.name)
+    if damage and failed:
+        notes += damage
+    elif damage:
         written = ', '.join(map(str, job.results))
-        raise ValueError(f"{'; '.join(dict.fromkeys(damage))}; damaged, and what could be read is in {written}")
-    return list(dict.fromkeys(notes))
+        failed = ValueError(f"{'; '.join(damage)}; damaged, and what could be read is in {written}")
+    return notes, failed
 
 # %% ../nbs/A07_command.ipynb #c7dbeff5
 def _is_done(job, compare, variants=1):
@@ -290,11 +301,11 @@ def _colorize_all(colorizer, plan, args):
     bar = tqdm(photos, 'colorizing', unit='photo', disable=None if len(photos) > 1 else True)
     for each in bar, films:
         for job in each:
-            try:
-                if replaces(job):
-                    raise ValueError(f"{job.path}: its result would replace a photo; choose another --out")
-                notes[job.path] = _with_notes(colorizer, job, args)
-            except Exception as error:
+            if replaces(job):
+                error = ValueError(f"{job.path}: its result would replace a photo; choose another --out")
+            else:
+                notes[job.path], error = _with_notes(colorizer, job, args)
+            if error:
                 failed[job.path] = error
     return len(plan) - len(jobs), failed, notes
 
