@@ -30,6 +30,7 @@ from .losses import *
 from .realism import *
 from .metrics import *
 from .trainer import *
+from .adversarial import *
 from .hint_recipe import *
 from .train import *
 from .weights import *

@@ -36,7 +36,10 @@ def faults(path: Path) -> list[str]:
     must(path.stat().st_size < 1e6, "is smaller than a megabyte")
     must(not any(re.search(r"['\" ]/(home|root|work|tmp)/", str(cell.get("outputs"))) for cell in code), "shows no path of somebody's machine")
     must(not any(out.get("output_type") == "error" for cell in code for out in cell.outputs), "was run without an error")
-    if path.stem.startswith("index"): return found
+    if path.stem.startswith("index"):
+        unlinked = [other.name for other in path.parent.glob("[01AB]*.ipynb") if f"({other.name})" not in "".join(source)]
+        must(not unlinked, f"links to every other one ({', '.join(sorted(unlinked))})")
+        return found
     beginning = "\n".join(source[:3])
     lesson = re.match(r"[01]\d_", path.stem)
     words = sum(len(cell.source.split()) for cell in nb.cells if cell.cell_type == "markdown")
