@@ -30,7 +30,6 @@ from .losses import *
 from .realism import *
 from .metrics import *
 from .trainer import *
-from .adversarial import *
 from .hint_recipe import *
 from .train import *
 from .weights import *

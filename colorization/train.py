@@ -17,7 +17,6 @@ from pathlib import Path
 
 import torch
 
-from .adversarial import AdversarialModel
 from .cli import run_as_command
 from .data.cache import make_dataloaders
 from .data.degrade import degrade_some
@@ -54,8 +53,7 @@ class Stage:
 RECIPES = dict(
     default=(
         Stage('decoder', (128,), 1e-3, fixed=7),
-        Stage('all', (128,) * 5 + (192,) * 8, 8e-4, hold_then_fall, fixed=2),
-        Stage('gan', (192,) * 4, 5e-5, hold_then_fall, adversarial=True)),
+        Stage('all', (128,) * 5 + (192,) * 8, 8e-4, hold_then_fall, fixed=2)),
     tutorial=(
         Stage('pretraining', (64,) * 4 + (128,) * 10 + (256,), 1e-3),
         Stage('gan', (128,) * 9, 1e-4, None, adversarial=True)))
@@ -149,14 +147,10 @@ def train_stage(
     distribution = isinstance(net_G, LiteUnet)
     losses = dict(entropy=(1.0, ColorCrossEntropy(net_G.grid))) if distribution else dict(L1=(100.0, l1))
     device, adversarial = next(net_G.parameters()).device, stage.adversarial
-    options = dict(losses=losses, device=device, dtype=dtype, ema_decay=0.999)
-    if distribution and adversarial:
-        model = AdversarialModel(net_G, stage.lr, **options)
-    elif adversarial:
-        model = MainModel(net_G, stage.lr, net_D=init_model(PatchDiscriminator(3), device), **options)
-    else:
-        opt_G = adamw(net_G, stage.lr, weight_decay=0.05 if distribution else 0.01)
-        model = MainModel(net_G, net_D=None, opt_G=opt_G, **options)
+    model = MainModel(
+        net_G, stage.lr, losses=losses, net_D=init_model(PatchDiscriminator(3), device) if adversarial else None,
+        opt_G=None if adversarial else adamw(net_G, stage.lr, weight_decay=0.05 if distribution else 0.01),
+        device=device, dtype=dtype, ema_decay=0.999)
     history = train_model(
         model, train_dl, len(train_dl), 0, val_dl, out/stage.name, warmup_epochs=int(adversarial),
         schedule=stage.schedule)
@@ -169,8 +163,8 @@ def choose_colors(
     net_G: LiteUnet, # gets the chosen `temperature` and `rebalance`
     dataloader, # of {'L', 'ab'} batches: photos to choose by
     colorfulness: float = 0.75, # at least this share of the truth's
-    temperatures: tuple[float, ...] = (0.32, 0.38, 0.5, 0.6),
-    rebalances: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.4),
+    temperatures: tuple[float, ...] = (0.25, 0.32, 0.38, 0.45, 0.5),
+    rebalances: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4),
 ) -> list[dict]: # the numbers of `evaluate` for each pair
     "Choose how colours are read from the distribution."
     net_G.eval()

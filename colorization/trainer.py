@@ -120,22 +120,15 @@ def backward_D(self: MainModel):
 
 # %% ../nbs/A23_trainer.ipynb #4ff97d6b
 @patch
-def weighted_losses(self: MainModel, prediction: torch.Tensor) -> torch.Tensor:
-    "The sum of the weighted losses of a prediction; each is kept as `loss_G_NAME`."
-    total = 0.
-    for name, (weight, loss) in self.losses.items():
-        value = weight * loss(prediction, self.ab, self.L)
-        setattr(self, f'loss_G_{name}', value)
-        total = total + value
-    return total
-
-@patch
 def backward_G(self: MainModel):
     "Gradients of the generator: be taken for real, if there is a discriminator, and be close to the truth."
-    self.loss_G = self.weighted_losses(self.fake_color)
+    self.loss_G = 0.
     if self.net_D:
-        self.loss_G_GAN = self.GANcriterion(self.discriminate(self.fake_color), True)
-        self.loss_G = self.loss_G + self.loss_G_GAN
+        self.loss_G = self.loss_G_GAN = self.GANcriterion(self.discriminate(self.fake_color), True)
+    for name, (weight, loss) in self.losses.items():
+        value = weight * loss(self.fake_color, self.ab, self.L)
+        setattr(self, f'loss_G_{name}', value)
+        self.loss_G = self.loss_G + value
     self.scaler.scale(self.loss_G).backward()
 
 # %% ../nbs/A23_trainer.ipynb #c8d1bbf7

@@ -247,26 +247,21 @@ class LiteUnet(nn.Module):
     def encoder_parameters(self):
         "The weights that may come trained."
         return self.encoder.parameters()
-    def decode(self, maps: list[torch.Tensor]) -> torch.Tensor:
-        "What the head reads colours from, (B, 80, H/4, W/4), from the maps of the encoder."
-        *skips, x = map(self.dropout, maps)
+    def features(self, L: torch.Tensor) -> torch.Tensor:
+        "What the head reads colours from, (B, 80, H/4, W/4)."
+        check_size(L, self.multiple)
+        *skips, x = map(self.dropout, self.encoder(L))
         x = self.dropout(self.bottom(x))
         for step, skip in zip(self.decoder, skips[::-1]):
             x = step(x, skip)
         return x
-    def features(self, L: torch.Tensor) -> torch.Tensor:
-        "What the head reads colours from, (B, 80, H/4, W/4)."
-        check_size(L, self.multiple)
-        return self.decode(self.encoder(L))
     def logits(self, L: torch.Tensor) -> torch.Tensor:
         "For each place of a quarter of the resolution, how likely each colour is, (B, K, H/4, W/4)."
         return self.head(self.features(L))
     def colors(self, logits: torch.Tensor) -> torch.Tensor:
         "The colours of `logits`, (B, 2, H/4, W/4)."
         return annealed_colors(logits, self.grid, self.log_frequency, self.temperature, self.rebalance)
-    def forward(self, L, maps=None):
-        if maps is not None: # those of the encoder, for `AdversarialModel`
-            return self.head(self.decode(maps))
+    def forward(self, L):
         logits = self.logits(L)
         return logits if self.training else guided_upsample(F.avg_pool2d(L, 4), self.colors(logits), L)
 
