@@ -134,7 +134,7 @@ def _of_each_photo(ab, target_ab, rgb, target):
 
 # %% ../nbs/05_metrics.ipynb #36499830
 def _summary(rows, histograms):
-    "One number for all photos, by name, of those of each photo and of the colours of all."
+    "The means of the photos' numbers, and the numbers of the whole set, by name."
     numbers = {}
     for name in rows[0]:
         numbers[name] = torch.cat([row[name] for row in rows]).nanmean().item()
@@ -150,7 +150,7 @@ def evaluate(
     dataloader, # of {'L', 'ab'} batches: the validation photos
     classifier: ImageNetClassifier | None = None, # also measure what it recognises, and two distances of its features
 ) -> dict[str, float]: # by name, see below
-    "Measure a generator. All but L1 is of 8-bit sRGB; per photo, then the mean, or of all photos together."
+    "Measure a generator. All but L1 use 8-bit sRGB; means over photos, or one number for the set."
     was_training = net_G.training
     net_G.eval()
     device = next((t.device for t in chain(net_G.parameters(), net_G.buffers())), None)

@@ -164,7 +164,7 @@ def choose_colors(
     dataloader, # of {'L', 'ab'} batches: photos to choose by
     colorfulness: float = 0.75, # at least this share of the truth's
     temperatures: tuple[float, ...] = (0.25, 0.32, 0.38, 0.45, 0.5),
-    rebalances: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4),
+    rebalances: tuple[float, ...] = (0.3, 0.35, 0.4, 0.45),
 ) -> list[dict]: # the numbers of `evaluate` for each pair
     "Choose how colours are read from the distribution."
     net_G.eval()

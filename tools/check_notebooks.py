@@ -30,6 +30,7 @@ def faults(path: Path) -> list[str]:
     must(re.match(r"# .+\n\n> .+", source[0]), "begins with a title and a line on what it is about")
     must(badge in source[0], "has a badge that opens it on Colab")
     must(code[0].source.startswith("# On Colab this installs the library") and "%pip" in code[0].source, "has the installing cell before all other code")
+    must(not defined_later(code), f"defines what its cells for a GPU use before they use it ({', '.join(defined_later(code))})")
     must(sum("%pip" in s for s in source) == 1, "installs in one cell only")
     must(not any(re.search(r"(?m)^\s*!", cell.source) for cell in code), "needs no shell")
     must((nb.metadata.get("accelerator") == "GPU") == (path.stem in needs_gpu), "asks Colab for a GPU if it uses one, and only then")
@@ -52,6 +53,21 @@ def faults(path: Path) -> list[str]:
     must((asked >= 2 or not lesson) and len(solutions) == asked, f"has a solution for each of two or more exercises ({asked} exercises, {len(solutions)} solutions)")
     must(all(cell.metadata.get("cellView") == "form" and cell.metadata.get("jupyter", {}).get("source_hidden") for cell in solutions), "folds its solutions away")
     must(("**Next:**" in source[-1] if lesson else ".ipynb)" in source[-1]), "ends with a link to what comes next")
+    return found
+
+
+def defined_later(cells: list) -> list[str]:
+    "What the cells for a GPU use before a later cell of the notebook defines it; elsewhere the tests would find it."
+    defined, found = [], []
+    for cell in cells:
+        nodes = list(ast.walk(ast.parse(re.sub(r"(?m)^\s*%.*", "pass", cell.source))))
+        made = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        made |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        defined.append((made, used - made if cell.source.startswith("#| cuda") else set()))
+    for i, (_, used) in enumerate(defined):
+        before, after = (set().union(*(made for made, _ in part)) for part in (defined[:i], defined[i + 1:]))
+        found += sorted(used & after - before)
     return found
 
 

@@ -161,7 +161,7 @@ def spread_photos(
     paths: list[Path], # perhaps sorted by class
     count: int,
 ) -> list[Path]:
-    "At most so many of the paths, from all of the list."
+    "At most `count` paths, spread over the list."
     count = min(count, len(paths))
     return [paths[i * len(paths) // count] for i in range(count)]
 
@@ -170,7 +170,7 @@ def train_val_photos(
     folder: str | Path | None = None, # else $COLORIZATION_PHOTOS, else the COCO sample; under test, the eight samples
     valid: int | float = 0.2, # as in `split_photos`, for a folder without `train` and `val`
 ) -> tuple[list[Path], list[Path]]: # training and validation photos
-    "The photos to train on and those that only ever measure."
+    "The training photos and the validation photos."
     folder = folder or os.environ.get('COLORIZATION_PHOTOS')
     if os.environ.get('IN_TEST') and not folder:
         return split_photos(sample_photos(), valid)
