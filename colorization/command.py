@@ -301,11 +301,13 @@ def _colorize_all(colorizer, plan, args):
     bar = tqdm(photos, 'colorizing', unit='photo', disable=None if len(photos) > 1 else True)
     for each in bar, films:
         for job in each:
-            if replaces(job):
-                error = ValueError(f"{job.path}: its result would replace a photo; choose another --out")
-            else:
-                notes[job.path], error = _with_notes(colorizer, job, args)
-            if error:
+            try:
+                if replaces(job):
+                    raise ValueError(f"{job.path}: its result would replace a photo; choose another --out")
+                notes[job.path], failure = _with_notes(colorizer, job, args)
+                if failure:
+                    raise failure
+            except Exception as error:
                 failed[job.path] = error
     return len(plan) - len(jobs), failed, notes
 

@@ -30,7 +30,8 @@ def faults(path: Path) -> list[str]:
     must(re.match(r"# .+\n\n> .+", source[0]), "begins with a title and a line on what it is about")
     must(badge in source[0], "has a badge that opens it on Colab")
     must(code[0].source.startswith("# On Colab this installs the library") and "%pip" in code[0].source, "has the installing cell before all other code")
-    must(not defined_later(code), f"defines what its cells for a GPU use before they use it ({', '.join(defined_later(code))})")
+    late = defined_later(code)
+    must(not late, f"defines what its cells for a GPU use before they use it ({', '.join(late)})")
     must(sum("%pip" in s for s in source) == 1, "installs in one cell only")
     must(not any(re.search(r"(?m)^\s*!", cell.source) for cell in code), "needs no shell")
     must((nb.metadata.get("accelerator") == "GPU") == (path.stem in needs_gpu), "asks Colab for a GPU if it uses one, and only then")
@@ -38,8 +39,9 @@ def faults(path: Path) -> list[str]:
     must(not any(re.search(r"['\" ]/(home|root|work|tmp)/", str(cell.get("outputs"))) for cell in code), "shows no path of somebody's machine")
     must(not any(out.get("output_type") == "error" for cell in code for out in cell.outputs), "was run without an error")
     if path.stem.startswith("index"):
-        unlinked = [other.name for other in path.parent.glob("[01AB]*.ipynb") if f"({other.name})" not in "".join(source)]
-        must(not unlinked, f"links to every other one ({', '.join(sorted(unlinked))})")
+        others = sorted(other.name for other in path.parent.glob("[01AB]*.ipynb"))
+        unlinked = [name for name in others if f"({name})" not in "".join(source)]
+        must(not unlinked, f"links to every other one ({', '.join(unlinked)})")
         return found
     beginning = "\n".join(source[:3])
     lesson = re.match(r"[01]\d_", path.stem)
@@ -58,16 +60,17 @@ def faults(path: Path) -> list[str]:
 
 def defined_later(cells: list) -> list[str]:
     "What the cells for a GPU use before a later cell of the notebook defines it; elsewhere the tests would find it."
-    defined, found = [], []
+    made, used = [], []
     for cell in cells:
         nodes = list(ast.walk(ast.parse(re.sub(r"(?m)^\s*%.*", "pass", cell.source))))
-        made = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        made |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-        used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-        defined.append((made, used - made if cell.source.startswith("#| cuda") else set()))
-    for i, (_, used) in enumerate(defined):
-        before, after = (set().union(*(made for made, _ in part)) for part in (defined[:i], defined[i + 1:]))
-        found += sorted(used & after - before)
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        made.append({node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))})
+        made[-1] |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        used.append({node.id for node in names if isinstance(node.ctx, ast.Load)})
+    found = []
+    for i, cell in enumerate(cells):
+        if cell.source.startswith("#| cuda"):
+            found += sorted(used[i] & set().union(*made[i + 1:]) - set().union(*made[:i + 1]))
     return found
 
 
