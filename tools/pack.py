@@ -81,17 +81,16 @@ def seconds_per_photo(size: int, paths: list, device) -> float:
 
 
 def plan(minutes: float, photos: int, seconds: dict[int, float]) -> tuple:
-    "The default stages with as many epochs as fit: a tenth of the time for the decoder, the rest half and half."
+    "The default stages with as many epochs as fit: a tenth of the time for the decoder."
     from dataclasses import replace
 
     from colorization.train import RECIPES
 
-    def epochs(size, share):
-        return max(1, int(60 * minutes * share / (photos * seconds[size])))
-
     decoder, everything = RECIPES["default"]
-    sizes = (128,) * epochs(128, 0.43) + (192,) * epochs(192, 0.43)
-    return replace(decoder, sizes=(128,) * epochs(128, 0.09)), replace(everything, sizes=sizes)
+    left = 0.86 * 60 * minutes / photos  # seconds for a photo, in all epochs
+    first = max(1, int(0.1 * left / seconds[192]))
+    pairs = max(1, int(0.9 * left / (seconds[192] + seconds[256])))
+    return replace(decoder, sizes=(192,) * first), replace(everything, sizes=(192, 256) * pairs)
 
 
 def train(folder: Path, minutes: float) -> None:
@@ -108,7 +107,7 @@ def train(folder: Path, minutes: float) -> None:
     paths, choose = (find_photos(folder / "photos" / name) for name in ("train", "val"))
     planned = folder / "plan.txt"
     if not planned.exists():
-        speed = {size: seconds_per_photo(size, paths, device) for size in (128, 192)}
+        speed = {size: seconds_per_photo(size, paths, device) for size in (192, 256)}
         planned.write_text(" ".join(f"{size} {seconds}" for size, seconds in speed.items()))
     words = planned.read_text().split()
     speed = {int(size): float(seconds) for size, seconds in zip(words[::2], words[1::2])}

@@ -80,7 +80,7 @@ class LiteEncoder(nn.Module):
         self.blocks = nn.ModuleList(stages)
         blocks = [block for stage in stages for block in stage]
         for i, block in enumerate(blocks):
-            block.skipped = 0.15 * i / len(blocks)
+            block.skipped = 0.3 * i / len(blocks)
         self.fixed = []
     def fix(self, stages: int):
         "Keep the stem and so many of the seven stages as they are, in training too; 0: train everything."
@@ -243,7 +243,7 @@ class LiteUnet(nn.Module):
         self.bottom = nn.Sequential(narrow, Attention(widths[0]), Attention(widths[0]))
         self.decoder = nn.ModuleList(map(UpStep, widths, skips, widths[1:]))
         self.head = nn.Conv2d(widths[-1], len(grid), 1)
-        self.dropout = nn.Dropout2d(0.1)
+        self.dropout = nn.Dropout2d(0.2)
     def encoder_parameters(self):
         "The weights that may come trained."
         return self.encoder.parameters()
