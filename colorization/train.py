@@ -38,7 +38,7 @@ class Stage:
     "A part of a recipe."
     name: str # of its folder
     sizes: tuple[int, ...] # one for each epoch: height and width of the input, in pixels
-    lr: float # highest learning rate of the decoder; see `train_stage` for the encoder's
+    lr: float # highest learning rate of the decoder; the encoder has 0.08 of it in `LiteUnet`, 0.3 in `ResUnet`
     schedule: Callable[[int, int], float] | None = warm_up_and_cosine # see `train_model`
     fixed: int = 0 # stages of the encoder that stay as they are, of 7
     adversarial: bool = False # against a discriminator, which has the first epoch to itself
@@ -87,7 +87,7 @@ def paste_some(
     batch: dict, # tensors (B, channels, H, W)
     share: float = 0.3, # of the photos
 ) -> dict: # the batch, with pasted rectangles
-    "Replace a rectangle of some photos by that part of another photo of the batch (Yun et al. 2019)."
+    "Replace a rectangle, a quarter to three quarters of each side, by that part of another photo (Yun et al. 2019)."
     count, _, *sides = batch['ab'].shape
     device = batch['ab'].device
     inside = torch.rand(count, 1, 1, 1, device=device) < share
@@ -155,14 +155,15 @@ def train_stage(
     dtype: torch.dtype | None | str = 'auto', # see `MainModel`
 ) -> list[dict]: # as of `train_model`
     "Train one stage, or continue it. Raises as `train_model`."
-    if stage.fixed:
-        net_G.encoder.fix(stage.fixed)
     distribution = isinstance(net_G, LiteUnet)
+    if distribution:
+        net_G.encoder.fix(stage.fixed)
+    settings = dict(encoder_factor=0.08, weight_decay=0.1) if distribution else {}
     losses = dict(entropy=(1.0, ColorCrossEntropy(net_G.grid))) if distribution else dict(L1=(100.0, l1))
     device, adversarial = next(net_G.parameters()).device, stage.adversarial
     model = MainModel(
         net_G, stage.lr, losses=losses, net_D=init_model(PatchDiscriminator(3), device) if adversarial else None,
-        opt_G=None if adversarial else adamw(net_G, stage.lr, *(0.08, 0.1) if distribution else ()),
+        opt_G=None if adversarial else adamw(net_G, stage.lr, **settings),
         device=device, dtype=dtype, ema_decay=0.999)
     history = train_model(
         model, train_dl, len(train_dl), 0, val_dl, out/stage.name, warmup_epochs=int(adversarial),
@@ -267,7 +268,7 @@ def train(
     photos: str, # a folder of photos, perhaps with train and val in it; or of shards, see appendix A19
     out: str = 'training', # folder for checkpoints and the result; a run that was stopped continues from there
     recipe: str = 'default', # default: that of the default weights; tutorial: a ResNet U-Net, L1, then L1 + GAN
-    plan: str = '', # epochs x pixels of each stage, as 2x128/14x128,6x192; default: the recipe's own
+    plan: str = '', # epochs x pixels of each stage, as 2x192/4x192,4x256; default: the recipe's own
     valid: str = '', # a folder of validation photos; default: photos/val, or a fifth of the photos
     watch: int = 250, # validation photos that are measured after each epoch
     batch: int = 0, # photos of 128 pixels in a batch, of all processes together; default: the recipe's own

@@ -58,7 +58,7 @@ def pack(photos: Path, choose: Path, out: Path) -> list[Path]:
     return written
 
 
-def seconds_per_photo(size: int, paths: list, device) -> float:
+def seconds_per_photo(size: int, paths: list, device, batch: int) -> float:
     "What a training step takes for a photo of this size, loading included."
     from colorization.models.lite_unet import ColorCrossEntropy, build_lite_unet
     from colorization.train import training_loader
@@ -68,7 +68,7 @@ def seconds_per_photo(size: int, paths: list, device) -> float:
     losses = dict(entropy=(1.0, ColorCrossEntropy(net_G.grid)))
     model = MainModel(net_G, net_D=None, losses=losses, opt_G=adamw(net_G), device=device)
     count, began = 0, 0.0
-    for i, batch in enumerate(training_loader(paths, size, device=model.device)):
+    for i, batch in enumerate(training_loader(paths, size, batch, device=model.device)):
         if i == 3:
             count, began = 0, time.perf_counter()
         model.setup_input(batch)
@@ -81,13 +81,13 @@ def seconds_per_photo(size: int, paths: list, device) -> float:
 
 
 def plan(minutes: float, photos: int, seconds: dict[int, float]) -> tuple:
-    "The default stages with as many epochs as fit: a tenth of the time for the decoder."
+    "The default stages with as many epochs as fit; the decoder gets a tenth, at the price of steps of everything."
     from dataclasses import replace
 
     from colorization.train import RECIPES
 
     decoder, everything = RECIPES["default"]
-    left = 0.86 * 60 * minutes / photos  # seconds for a photo, in all epochs
+    left = 0.86 * 60 * minutes / photos  # seconds for a photo, in all epochs; the rest is for measuring
     first = max(1, int(0.1 * left / seconds[192]))
     pairs = max(1, int(0.9 * left / (seconds[192] + seconds[256])))
     return replace(decoder, sizes=(192,) * first), replace(everything, sizes=(192, 256) * pairs)
@@ -104,16 +104,17 @@ def train(folder: Path, minutes: float) -> None:
     from colorization.train import train_recipe
 
     device, out = pick_device(), folder / "run"
+    batch = 576 if device.type == "cuda" else 48  # photos of 128 pixels: 256 of 192 pixels
     paths, choose = (find_photos(folder / "photos" / name) for name in ("train", "val"))
     planned = folder / "plan.txt"
     if not planned.exists():
-        speed = {size: seconds_per_photo(size, paths, device) for size in (192, 256)}
+        speed = {size: seconds_per_photo(size, paths, device, batch) for size in (192, 256)}
         planned.write_text(" ".join(f"{size} {seconds}" for size, seconds in speed.items()))
     words = planned.read_text().split()
     speed = {int(size): float(seconds) for size, seconds in zip(words[::2], words[1::2])}
     print({size: f"{1 / seconds:.0f} photos/s" for size, seconds in speed.items()}, "on", device, flush=True)
     stages = plan(minutes, len(paths), speed)
-    result = train_recipe(paths, choose, out, stages=stages, device=device).read_bytes()
+    result = train_recipe(paths, choose, out, stages=stages, device=device, batch=batch).read_bytes()
     for i in range(0, len(result), PART):
         (folder / f"part-{i // PART}").write_bytes(result[i:i + PART])
     print(f"{-(-len(result) // PART)} parts, {len(result):,} bytes")
