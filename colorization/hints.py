@@ -204,7 +204,7 @@ def color_variants(
     net_G, # a `LiteUnet`
     logits: torch.Tensor, # (1, K, h, w), of `net_G`
     n: int,
-    strength: float = 1.35, # how far off the prediction, in standard deviations
+    strength: float = 1.65, # how far off the prediction, in standard deviations
 ) -> list[torch.Tensor]: # n times ab (1, 2, h, w), the most plausible first
     "Colours that differ from those of `net_G.colors` where it isn't sure."
     covariance = color_spread(color_shares_of(net_G, logits), net_G.grid).mean((0, 3, 4))
