@@ -88,15 +88,17 @@ def paste_some(
     share: float = 0.3, # of the photos
 ) -> dict: # the batch, with pasted rectangles
     "Replace a rectangle, a quarter to three quarters of each side, by that part of another photo (Yun et al. 2019)."
-    count, _, *sides = batch['ab'].shape
+    count, _, height, width = batch['ab'].shape
     device = batch['ab'].device
-    inside = torch.rand(count, 1, 1, 1, device=device) < share
-    for dim, side in zip((2, 3), sides):
-        extent = torch.empty(count, 1, 1, 1, device=device).uniform_(0.25, 0.75)
-        start = torch.rand(count, 1, 1, 1, device=device) * (1 - extent)
-        place = (torch.arange(side, device=device) / side).view(*(-1 if d == dim else 1 for d in range(4)))
-        inside = inside & (place >= start) & (place < start + extent)
-    return {key: torch.where(inside, values.roll(1, 0), values) for key, values in batch.items()}
+    def part(side):
+        "For each photo, which of `side` rows or columns are pasted, (B, side)."
+        extent = torch.rand(count, 1, device=device) / 2 + 0.25
+        start = torch.rand(count, 1, device=device) * (1 - extent)
+        place = torch.arange(side, device=device) / side
+        return (place >= start) & (place < start + extent)
+    pasted = part(height).view(-1, 1, height, 1) & part(width).view(-1, 1, 1, width)
+    pasted &= torch.rand(count, 1, 1, 1, device=device) < share
+    return {key: torch.where(pasted, values.roll(1, 0), values) for key, values in batch.items()}
 
 def _vary(batch):
     "What is done to each training batch."
@@ -120,8 +122,7 @@ def training_loader(
         if packed != size:
             raise ValueError(f"the shards in {photos} hold photos of {packed} pixels, the plan says {size}")
         return shard_dataloader(photos, batch_size, device=device, accelerator=accelerator)
-    changes = dict(augment=v2.RandomResizedCrop(size, scale=(0.2, 1), ratio=(0.75, 1.33)))
-    changes |= dict(transform=_vary)
+    changes = dict(augment=v2.RandomResizedCrop(size, scale=(0.2, 1), ratio=(0.75, 1.33)), transform=_vary)
     return make_dataloaders(
         batch_size, paths=photos, split='train', size=cache_size if augmented else size, device=device,
         accelerator=accelerator, **(changes if augmented else {}))

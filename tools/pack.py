@@ -68,12 +68,12 @@ def seconds_per_photo(size: int, paths: list, device, batch: int) -> float:
     losses = dict(entropy=(1.0, ColorCrossEntropy(net_G.grid)))
     model = MainModel(net_G, net_D=None, losses=losses, opt_G=adamw(net_G), device=device)
     count, began = 0, 0.0
-    for i, batch in enumerate(training_loader(paths, size, batch, device=model.device)):
+    for i, photos in enumerate(training_loader(paths, size, batch, device=model.device)):
         if i == 3:
             count, began = 0, time.perf_counter()
-        model.setup_input(batch)
+        model.setup_input(photos)
         model.optimize()
-        count += len(batch["L"])
+        count += len(photos["L"])
         if i == 23:
             break
     model.loss_G.item()  # waits for a GPU
