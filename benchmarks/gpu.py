@@ -16,7 +16,8 @@ from common import machine, make_photos, seconds, synchronize, table
 
 def l1_model(device):
     from colorization.models.resnet_unet import build_res_unet
-    from colorization.trainer import MainModel, adamw, l1
+    from colorization.losses import l1
+    from colorization.trainer import MainModel, adamw
 
     net_G = build_res_unet(weights=None, device=device)
     losses = dict(L1=(1.0, l1))

@@ -41,7 +41,8 @@ def ours_l1(size):
     import torch
 
     from colorization.models.resnet_unet import ResUnet
-    from colorization.trainer import MainModel, l1
+    from colorization.losses import l1
+    from colorization.trainer import MainModel
 
     net_G = ResUnet()
     opt = torch.optim.AdamW(net_G.parameters(), lr=1e-3, fused=True)

@@ -29,6 +29,7 @@ from .upsample import *
 from .losses import *
 from .realism import *
 from .metrics import *
+from .progress import *
 from .trainer import *
 from .hint_recipe import *
 from .train import *

@@ -24,13 +24,14 @@ from .data.shards import shard_dataloader
 from .device import need, pick_device
 from .distributed import is_first
 from .files import atomic_write
+from .losses import l1
 from .metrics import evaluate
 from .models.discriminators import PatchDiscriminator
 from .models.lite_unet import ColorCrossEntropy, LiteUnet, build_lite_unet, color_frequency, color_grid
 from .models.registry import save_generator
 from .models.resnet_unet import build_res_unet
 from .models.unet import init_model
-from .trainer import MainModel, adamw, l1, train_model, warm_up_and_cosine
+from .trainer import MainModel, adamw, train_model, warm_up_and_cosine
 
 # %% ../nbs/11_recipe.ipynb #c81216df
 @dataclass(frozen=True)

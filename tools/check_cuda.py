@@ -32,7 +32,7 @@ matplotlib.use("Agg")
 root = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(root), str(root / "benchmarks")]
 
-from colorization import colorize, lab, losses, metrics, trainer, weights  # noqa: E402
+from colorization import colorize, lab, losses, metrics, progress, trainer, weights  # noqa: E402
 from colorization.data import cache, degrade, photos  # noqa: E402
 from colorization.models import discriminators, lite_unet, multi_scale, registry, resnet_unet, unet  # noqa: E402
 
@@ -130,13 +130,13 @@ def small_unet() -> nn.Module:
 
 def one_step(log, model, data=None, what="a training step") -> None:
     "Two steps of a `MainModel`, the second of which must not wait. The first makes the optimizers' state."
-    meters = trainer.create_loss_meters(model.losses, bool(model.net_D))
+    meters = progress.create_loss_meters(model.losses, bool(model.net_D))
     data = data or batch()
     for i in range(2):
         with no_waits(log, what) if i else contextlib.nullcontext():
             model.setup_input(data)
             model.optimize()
-            trainer.update_losses(model, meters, len(data["L"]))
+            progress.update_losses(model, meters, len(data["L"]))
     assert all(p.grad is None for p in model.net_G.parameters()), "gradients are left over"
     assert all(p.device.type == "cuda" for p in model.parameters()), "weights are left on the CPU"
 
@@ -202,7 +202,7 @@ def every_loss(log, outside):
     "A step with each loss, those of the notebooks too."
     scales = outside.new("MultiscaleDiscriminator")
     further = dict(
-        l1=(trainer.l1, None), matching=(outside.new("FeatureMatchingLoss", scales), scales),
+        l1=(losses.l1, None), matching=(outside.new("FeatureMatchingLoss", scales), scales),
         content=(outside.new("PerceptualLoss"), None), spread=(pair(outside.new("SpreadLoss")), None))
     for name, (loss, net_D) in further.items():
         model = trainer.MainModel(small_unet(), net_D=net_D, losses={name: (1.0, loss)}, device=GPU)
@@ -404,9 +404,9 @@ def planted() -> list[tuple]:
     patch = mock.patch.object
     return [
         ("labels on the CPU", "steps", "same device", patch(losses.GANLoss, "get_labels", labels_on_cpu)),
-        ("a number is read in each step", "every_loss", "a number is read", patch(trainer, "l1", reads_a_number)),
-        ("a mask in a loss", "every_loss", "chosen by a mask", patch(trainer, "l1", masked)),
-        ("a gradient of another device", "every_loss", "a gradient on cpu", patch(trainer, "l1", backward_of_other_device)),
+        ("a number is read in each step", "every_loss", "a number is read", patch(losses, "l1", reads_a_number)),
+        ("a mask in a loss", "every_loss", "chosen by a mask", patch(losses, "l1", masked)),
+        ("a gradient of another device", "every_loss", "a gradient on cpu", patch(losses, "l1", backward_of_other_device)),
         ("a loss on the CPU", "lite_unet_step", "copied from cuda", patch(lite_unet.ColorCrossEntropy, "forward", to_cpu)),
         ("the input stays on the CPU", "colorizing", "same device", patch(colorize.Colorizer, "predict_ab", predicts_from_cpu)),
         ("NumPy of GPU memory", "colorizing", "to numpy", patch(colorize.Colorizer, "render", without_cpu)),
