@@ -76,6 +76,7 @@ def _hinted_pixels(points, colors, shape):
     ab = rgb_to_lab(colors.T[None, :, :, None])[1][0, :, :, 0]
     return F.pad(ab, (1, 0))[:, last][None], (last > 0)[None, None].float()
 
+# %% ../nbs/A10_browser.ipynb #18208810
 class HintedColors(torch.nn.Module):
     "The small planes of `SmallColors`, changed by hints."
     def __init__(self,

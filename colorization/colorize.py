@@ -164,6 +164,7 @@ def colorize_opened(self: Colorizer,
             results[i] = self.finish(opened[i], small[i], ab[None])
     return [results[i] for i in range(len(opened))]
 
+# %% ../nbs/13_colorize.ipynb #e4c1cb8b
 def _batches_of_one_shape(tensors, batch_size):
     "The indices of `tensors` in batches of at most so many, each of tensors of one shape."
     alike = defaultdict(list)
@@ -245,6 +246,7 @@ def hinted_colors(
     small = branch(torch.cat([context, planes], 1))
     return follow_hints(enlarged_colors(context, L, small), L, known, mask)
 
+# %% ../nbs/13_colorize.ipynb #75062972
 @patch
 @torch.no_grad()
 def hinted_ab(self: Colorizer,

@@ -142,6 +142,7 @@ def result_names(
 def _comparison(result):
     return _fitted(result.parent, result.stem, f'_before_after{result.suffix}')
 
+# %% ../nbs/A07_command.ipynb #02d23e53
 def _all_variants(result, n):
     "The files of `n` variants, the first of which is the result."
     return [result, *(_fitted(result.parent, result.stem, f'_variant_{i}{result.suffix}') for i in range(2, n + 1))]
@@ -166,6 +167,7 @@ def _job(path, folder, taken):
     taken |= files(results)
     return _Job(path, kind, results)
 
+# %% ../nbs/A07_command.ipynb #2841f478
 def _plan(photos, out, recursive=False):
     "(jobs, each file once and no two results of one name; errors of folders that can't be read; what is passed over)."
     plan, failed, passed, taken = {}, {}, [], set()
@@ -205,6 +207,7 @@ def _compare(path, result, index, max_megapixels):
         both.paste(half, place)
     save_photo(both, _comparison(result), path, index)
 
+# %% ../nbs/A07_command.ipynb #9af63b9d
 def _save_colored(colorizer, path, result, index, args):
     "Write a photo in colour, and its variants, but for those that exist."
     settings = dict(index=index, max_megapixels=args.max_megapixels, hints=args.photo_hints)
@@ -264,6 +267,7 @@ def _sorted_notes(said, name):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return list(dict.fromkeys(notes)), list(dict.fromkeys(damage))
 
+# %% ../nbs/A07_command.ipynb #65ca22b7
 def _with_notes(colorizer, job, args):
     "Carry out a job; returns what was said of its file, and the error, or None, with which it failed or is damaged."
     failed = None
@@ -289,6 +293,7 @@ def _is_done(job, compare, variants=1):
     names += map(_comparison, job.results if compare and photos else ())
     return all(map(os.path.isfile, names)) # False too for one in a folder that can't be read
 
+# %% ../nbs/A07_command.ipynb #d317d45a
 def _colorize_all(colorizer, plan, args):
     "Carry out a plan; returns (number of jobs that were done before, errors, notes) by file."
     sources, failed, notes = {os.path.realpath(job.path) for job in plan}, {}, {}

@@ -486,6 +486,7 @@ def _parts_of(page):
             continue
     return values, read / count if count else 0
 
+# %% ../nbs/A03_images.ipynb #ced3ea33
 def _tiff_values(page):
     "(numbers of a page (H, W, channels), share of them that could be read)."
     try:
@@ -529,6 +530,7 @@ def _decoded(path, index, limit):
             image.seek(index)
         return _upright(image, in_place=True), notes
 
+# %% ../nbs/A03_images.ipynb #6450bdae
 def _read_tiff(path, index, limit):
     "(image, notes) of a TIFF."
     with _tifffile().TiffFile(path) as tif:
@@ -570,6 +572,7 @@ def _jpeg_end(data):
     code, at = list(_jpeg_segments(data))[-1]
     return at, code == 0xd9
 
+# %% ../nbs/A03_images.ipynb #6e5d4e45
 def _lacks_scans(data):
     "Whether a progressive JPEG ends before its finest details."
     fine = {}
@@ -599,6 +602,7 @@ def _flat_corner(image):
     corner = np.asarray(image.crop((max(0, image.width - 8), max(0, image.height - 8), *image.size)))
     return (corner == corner[:1, :1]).all()
 
+# %% ../nbs/A03_images.ipynb #d5b96512
 def _jpeg_damage(path, image, limit):
     "What is damaged in a JPEG that Pillow has read: words, or nothing."
     with open(path, 'rb') as file:
@@ -639,6 +643,7 @@ def _damage(path, image, limit):
     missing = f"{black:.0%} of its rows are black" if black >= 0.005 else "no row of it is missing"
     return f"it is cut off or damaged; {missing}"
 
+# %% ../nbs/A03_images.ipynb #7a1d882d
 def _mended(path, index, limit, error):
     "(image, notes) of a file that Pillow refuses with this error."
     try:
@@ -714,6 +719,7 @@ def _load(photo, index, limit):
     _check_size(photo.size, limit)
     return _upright(photo), []
 
+# %% ../nbs/A03_images.ipynb #998ecbb1
 def _planes(image):
     "(sRGB, alpha or None, ICC profile or None) of an upright image."
     if image.mode in ('La', 'RGBa'):
@@ -833,6 +839,7 @@ def _exif_bytes(tags):
         (exif if ifd is None else exif.get_ifd(ifd))[tag] = value
     return exif.tobytes()
 
+# %% ../nbs/A03_images.ipynb #7d171738
 def _exif_tags(image):
     "The tags of an open image that can be read and written, but for what describes its file."
     found, tags = {}, {}
@@ -916,6 +923,7 @@ def _header(source, index):
     with image:
         yield image
 
+# %% ../nbs/A03_images.ipynb #d3517505
 def _about(source, index):
     "What `Image.save` shall write beside the pixels of `source`: `exif` and `dpi`, where there are any."
     with warnings.catch_warnings():
@@ -947,6 +955,7 @@ def _for_gif(image):
         return image
     return image.quantize(palette=image.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
 
+# %% ../nbs/A03_images.ipynb #df73d557
 def save_animation(
     frames: list[tuple[Image.Image, float]], # the pictures, and how many milliseconds each is shown
     path: Path, # its suffix says the kind: one of `ANIMATED`

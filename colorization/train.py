@@ -67,6 +67,7 @@ def _sizes(plan):
         raise ValueError(f"the plan {plan!r} asks for {wrong[0]} pixels; the network takes multiples of 32")
     return tuple(sizes)
 
+# %% ../nbs/11_recipe.ipynb #f5faf454
 def planned_stages(
     recipe: str, # of `RECIPES`
     plan: str = '', # epochs of each stage, such as '4x64,1x128/2x128'; default: the recipe's own

@@ -344,6 +344,7 @@ class _Filter:
                 frames.append(self.graph.pull())
         return frames
 
+# %% ../nbs/A08_video.ipynb #4bb3c787
 def _picture_filter(frame, *filters):
     "A graph of filters, each a name and its options, for pictures like this one."
     av = need('av', 'video')
@@ -364,6 +365,7 @@ def _looks_interlaced(path, n=100):
             seen += [marked.interlaced_frame for marked in detect(frame)]
     return sum(seen) > max(2, len(seen) / 2)
 
+# %% ../nbs/A08_video.ipynb #8ae4b371
 class _Deinterlacer:
     "Frames without combs, from the first one on that is marked as interlaced, or all; None asks for the last one."
     def __init__(self, name, all_of_them=False):
@@ -492,6 +494,7 @@ def _sound_of(stream, out):
         if _accepts(out, lambda trial: _add_sound(trial, stream, kind)):
             return _Converter(_add_sound(out, stream, kind))
 
+# %% ../nbs/A08_video.ipynb #bc9909f6
 def _copies(film, out, name):
     "Streams of `out`, or converters, for the sound and the subtitles of `film`, by their source."
     copies = {}
@@ -698,6 +701,7 @@ def write(self: _Picture, frame):
     even = _even(colored).reformat(self.stream.width, self.stream.height, self.stream.pix_fmt, dst_colorspace='ITU709')
     self.out.mux(self.stream.encode(even))
 
+# %% ../nbs/A08_video.ipynb #2cf8f9f4
 @patch
 def finish(self: _Picture):
     "Write what is left in the filter and the encoder."
@@ -757,6 +761,7 @@ def _reported():
         av.logging.set_level(level)
         time.sleep(0.05) # a thread of the decoder that is about to report must have done so before the film is closed
 
+# %% ../nbs/A08_video.ipynb #215af62b
 def _lost(film, video, start, picture, sounds, reports):
     "What of a film couldn't be read, in words."
     heard = [pause for pauses in sounds.pauses.values() for pause in pauses.found]

@@ -181,6 +181,7 @@ def picture(self: Desk) -> Path:
     "The photo as it is to be seen now."
     return self.save(self.colorizer.render(self.view, self.L, *self.colors()))
 
+# %% ../nbs/A09_web.ipynb #514f5763
 @patch
 def add(self: Desk, color: tuple[int, int, int]) -> str:
     "Give the place that was clicked at a colour; returns what is to be said about it."
@@ -210,6 +211,7 @@ def thumbnails(self: Desk, n: int = 4) -> list[Path]:
     small.thumbnail((400, 400))
     return [self.save(self.colorizer.render(small, self.L, *self.colors(i))) for i in range(n)]
 
+# %% ../nbs/A09_web.ipynb #e08b532d
 @patch
 def result(self: Desk) -> Path:
     "The photo with these colours at full resolution, as a file like that of `colorize_all`."
@@ -268,6 +270,7 @@ def _below(gr):
         finish=hidden(gr.Button, 'Make the file at full resolution', elem_id='finish'),
         result=hidden(gr.File, label='Download, at full resolution', elem_id='hinted'))
 
+# %% ../nbs/A09_web.ipynb #15d236e9
 def _desk_parts(gr):
     "The part of the page where colours are chosen: its column, and its elements by name."
     with gr.Column(visible=False, elem_id='desk') as panel:
@@ -473,6 +476,7 @@ def _port(text):
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text}")
     return int(text)
 
+# %% ../nbs/A09_web.ipynb #cbfaa23d
 def web_command(
     argv: list[str] | None = None, # arguments; default: those of the command line
 ) -> int: # 0 when it was stopped, 1 if it could not start. Wrong usage exits with 2

@@ -108,6 +108,7 @@ def is_thumbnail_folder(
     "Whether a program or a disk station keeps small copies of photos in folders of this name."
     return name.lower() in _THUMBNAILS
 
+# %% ../../nbs/02_data.ipynb #e8a5e8a6
 def find_photos(
     folder: str | Path,
     recursive: bool = True, # search its subfolders too

@@ -37,6 +37,7 @@ def _normed(conv, activation=True):
     layers = [conv, nn.BatchNorm2d(conv.out_channels, eps=1e-3)]
     return nn.Sequential(*layers, *([nn.ReLU6(True)] if activation else []))
 
+# %% ../../nbs/A16_lite_unet.ipynb #e7805ced
 class InvertedResidual(nn.Module):
     "Widen, look around in each channel, narrow, and add the input where the shapes agree (Sandler et al. 2018)."
     def __init__(self,
