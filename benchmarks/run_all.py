@@ -43,7 +43,7 @@ def main() -> None:
     if trial or torch.cuda.is_available():
         gpu = "\n".join([GPU_HEAD, *(section(script, *sys.argv[1:2]) for script in ("gpu", "recipe"))])
     else:
-        scripts = ["start", "loader", "training_step", "recipe", "large_photo", "many_photos", "film"]
+        scripts = ["start", "loader", "training_step", "recipe", "large_photo", "many_photos", "film", "lessons"]
         if os.environ.get("COLORIZATION_PHOTOS"):
             scripts.append("batch_size")
         cpu = "\n".join([HEAD, *map(section, scripts)])
