@@ -1,7 +1,10 @@
 """What all benchmarks share: the machine's name, photos to work on, medians, and tables."""
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +44,15 @@ def seconds(run: Callable[[], object], runs: int, warm_up: int = 1) -> float:
         synchronize()
         times.append(time.perf_counter() - began)
     return statistics.median(times[warm_up:])
+
+
+def in_own_process(script: str, *arguments: object, **environment: str) -> object:
+    "What `script`, run with these arguments and environment variables, prints as JSON in its last line."
+    done = subprocess.run(
+        [sys.executable, script, *map(str, arguments)], capture_output=True, text=True, env=os.environ | environment)
+    if done.returncode:
+        raise RuntimeError(f"{script} {arguments} failed: {done.stderr[-500:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def peak_memory(pid: int | str = "self") -> float:

@@ -4,11 +4,9 @@ Run as `python benchmarks/lessons.py`. Each way runs in a process of its own; Py
 `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA` which instructions to use. The photos are random numbers.
 """
 import json
-import os
-import subprocess
 import sys
 
-from common import machine, seconds, table
+from common import in_own_process, machine, seconds, table
 
 LESSONS = {
     "7, baseline, 256 px": ("baseline", 16, 256),
@@ -54,15 +52,6 @@ def one_way(name: str, batch: int, size: int, way: str) -> float:
     return seconds(step, 5, 2) / batch * 1e3
 
 
-def measure(lesson: str, way: str) -> float:
-    "What `one_way` finds, in a process of its own."
-    command = [sys.executable, __file__, *map(str, LESSONS[lesson]), way]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | WAYS[way])
-    if done.returncode:
-        raise RuntimeError(f"lesson {lesson}, {way}, failed: {done.stderr[-500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         name, batch, size, way = sys.argv[1:]
@@ -70,7 +59,7 @@ if __name__ == "__main__":
         sys.exit()
     print(f"{machine()}; milliseconds of a training step for one photo\n")
     rows = []
-    for lesson in LESSONS:
-        first, *others = (measure(lesson, way) for way in WAYS)
+    for lesson, step in LESSONS.items():
+        first, *others = (in_own_process(__file__, *step, way, **variables) for way, variables in WAYS.items())
         rows.append([lesson, f"{first:.0f}", *(f"{ms:.0f} ({ms / first:.1f} times)" for ms in others)])
     table(["lesson", *WAYS], rows)

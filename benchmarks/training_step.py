@@ -7,10 +7,9 @@ memory kept. Each way runs in a process of its own, in turn. The arithmetic is c
 is the rate of a large matrix product, in float32 and in the number type that is fast.
 """
 import json
-import subprocess
 import sys
 
-from common import machine, peak_memory, plain_blocks, seconds, table
+from common import in_own_process, machine, peak_memory, plain_blocks, seconds, table
 
 BATCH = 16
 
@@ -117,14 +116,6 @@ def one_way(way: str, size: int) -> dict[str, float]:
     return dict(ms=seconds(step, 5, 2) / BATCH * 1e3, gflop=counter.get_total_flops() / BATCH / 1e9, memory=peak_memory())
 
 
-def measure(way: str, size: int) -> dict[str, float]:
-    "What `one_way` finds, in a process of its own."
-    done = subprocess.run([sys.executable, __file__, way, str(size)], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{way} at {size} px failed: {done.stderr[-500:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(json.dumps(one_way(sys.argv[1], int(sys.argv[2]))))
@@ -132,7 +123,7 @@ if __name__ == "__main__":
     rows, rates = [], attainable()
     for name, what, sizes in (("ResNet U-Net, L1", "l1", (64, 128, 256)), ("baseline, GAN + L1", "gan", (256,))):
         for size in sizes:
-            plain, ours = measure(f"plain_{what}", size), measure(f"ours_{what}", size)
+            plain, ours = (in_own_process(__file__, f"{way}_{what}", size) for way in ("plain", "ours"))
             rows.append([f"{name}, {size} px", f"{plain['ms']:.1f}", f"{ours['ms']:.1f}", f"{plain['ms'] / ours['ms']:.1f}",
                          *(f"{way['gflop']:.0f} GFLOP, {way['gflop'] / way['ms']:.2f} TFLOP/s" for way in (plain, ours)),
                          f"{plain['memory']:,.0f} MB", f"{ours['memory']:,.0f} MB"])
