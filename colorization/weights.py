@@ -26,7 +26,7 @@ class Weights:
 
 # %% ../nbs/A06_weights.ipynb #6e582b62
 WEIGHTS = dict(
-    lite_unet=Weights(13029072, 'f8fe79764bb0aee742b9e7b1d4a2ac344220cc8b3c49d0f2f217bd6f42cbbe06'),
+    lite_unet=Weights(13029088, '4cc07e0764f4af3f37bbb0069a10c077a00206f00956f98348abfcbdd05c5b97'),
     resnet_unet=Weights(28686372, 'e203eb18dba79b84e6ed7af582199ddb08e3f26ab921911d3fffe4c1f84ff4fa'),
     resnet_unet_l1=Weights(28686108, 'd8779f2d30c2caeec1785c6b6e9179831d4e7ca0183b36fe172d94324d513167'),
     baseline=Weights(6822052, '4d4648bfc76d22019dfe3aa818da6a8ea72b069ca7b1c4035f40ec2c8ba950d1'),

@@ -292,14 +292,12 @@ def evaluation(log, outside):
 
 
 @check
-def choosing_colors(log, outside):
-    "How colours are read from `LiteUnet`'s distribution, as the recipe chooses it; and how frequent they are."
-    from colorization.train import choose_colors
-
+def fitting_colors(log, outside):
+    "How much each of `LiteUnet`'s colours counts, as the recipe fits it; and how frequent they are."
     val_dl, grid = outside.loader("val"), lite_unet.color_grid()
     frequency = lite_unet.color_frequency(val_dl, grid)
     net_G = lite_unet.build_lite_unet(pretrained=False, frequency=frequency, device=GPU)
-    choose_colors(net_G, val_dl, temperatures=(0.25, 0.5), rebalances=(0.3,))
+    lite_unet.fit_colors(net_G, val_dl, steps=3)
 
 
 @check

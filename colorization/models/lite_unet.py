@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Depthwise', 'InvertedResidual', 'LiteEncoder', 'load_lite_encoder', 'color_grid', 'color_shares', 'ColorCrossEntropy',
-           'rebalanced', 'annealed_colors', 'Attention', 'UpStep', 'LiteUnet', 'build_lite_unet', 'color_frequency']
+           'rebalanced', 'annealed_colors', 'Attention', 'UpStep', 'LiteUnet', 'build_lite_unet', 'color_frequency',
+           'fit_colors']
 
 # %% ../../nbs/A16_lite_unet.ipynb #9edd0147
 import torch
@@ -230,7 +231,7 @@ class LiteUnet(nn.Module):
     float32 = True # in use: 16 bits would move colours visibly, for a fifth of the time
     def __init__(self,
         temperature: float = 0.5, # see `annealed_colors`
-        rebalance: float = 0.0, # see `annealed_colors`
+        rebalance: float = 0.0, # see `annealed_colors`; after `fit_colors` 1
     ):
         super().__init__()
         self.arguments = dict(temperature=temperature, rebalance=rebalance)
@@ -295,3 +296,69 @@ def color_frequency(
         numbers, shares = color_shares(F.avg_pool2d(batch['ab'], 4).cpu(), grid)
         counts.scatter_add_(0, numbers.flatten(), shares.flatten().double())
     return (counts / counts.sum()).float()
+
+# %% ../../nbs/A16_lite_unet.ipynb #3cc564cd
+@torch.no_grad()
+def _some_places(net_G, dataloader, count=256):
+    "Logits (N, places, K) and true a*, b* (N, places, 2) of some places of each photo, on the CPU."
+    generator, found = torch.Generator().manual_seed(0), []
+    for batch in dataloader:
+        L, ab = (batch[key].to(net_G.grid.device) for key in ('L', 'ab'))
+        chosen = torch.randperm(L[0].numel() // 16, generator=generator)[:count].to(L.device)
+        maps = net_G.logits(L).float(), F.avg_pool2d(ab, 4) * 110
+        found.append([values.flatten(2)[..., chosen].mT.cpu() for values in maps])
+    return [torch.cat(values) for values in zip(*found)]
+
+# %% ../../nbs/A16_lite_unet.ipynb #75ae91ac
+def _histogram(ab):
+    "How many of the colours `ab` (N, places, 2) are near the middle of each square of 10 by 10, (22, 22), with sum 1."
+    middles = torch.arange(-105., 106, 10)
+    near = torch.softmax(-(ab.flatten(0, 1)[..., None] - middles) ** 2 / 18, 2) # (pixels, 2, 22)
+    return near[:, 0].T @ near[:, 1] / len(near)
+
+def _length(vectors):
+    "Length along the last axis, with a slope at zero."
+    return (vectors.square().sum(-1) + 1e-6).sqrt()
+
+def _colorfulness(ab):
+    "Spread, and a part of the mean, of the colours of each photo, as Hasler & Süsstrunk (2003) add them up."
+    return (_length(ab.std(1)) + 0.3 * _length(ab.mean(1))).mean()
+
+def _reading_error(ab, true, colorfulness):
+    "How wrong colours `ab` (N, places, 2) are in themselves, in their frequencies, in greys and in strength."
+    neutral = (_length(true) < 4).float()
+    distance = (_length(ab - true) / (1 + 0.045 * _length(true))).mean()
+    frequency = (_histogram(ab) - _histogram(true)).abs().sum() / 2
+    tint = (_length(ab) * neutral).sum() / neutral.sum().clamp(min=1)
+    strength = _colorfulness(ab) / _colorfulness(true).clamp(min=1)
+    return distance + 10 * frequency + 0.3 * tint + 200 * (strength - colorfulness) ** 2
+
+# %% ../../nbs/A16_lite_unet.ipynb #7c4c9452
+def fit_colors(
+    net_G: LiteUnet, # gets `temperature`, `rebalance` 1, and the fitted numbers as `log_frequency`
+    dataloader, # of {'L', 'ab'} batches: photos that it was not trained on
+    colorfulness: float = 0.82, # of the predictions, as a share of the truth's
+    temperature: float = 0.3, # see `annealed_colors`
+    steps: int = 200,
+) -> list[float]: # what was minimized, step by step
+    "Fit how much each colour counts: learned logit adjustment (Menon et al. 2021), on the CPU."
+    logits, true = _some_places(net_G.eval(), dataloader)
+    grid = net_G.grid.cpu()
+    start = (net_G.rebalance or 0.4) * net_G.log_frequency.cpu()
+    weights, generator, errors = start.clone().requires_grad_(True), torch.Generator().manual_seed(0), []
+    opt = torch.optim.Adam([weights])
+    for step in range(steps):
+        opt.param_groups[0]['lr'] = 0.05 * (1 - step / steps)
+        photo = torch.randint(len(true), (100, 1), generator=generator)
+        place = torch.randint(true.shape[1], (100, 48), generator=generator)
+        ab = torch.softmax((logits[photo, place] - weights) / temperature, 2) @ grid
+        moved = (weights - start).square().mean()
+        loss = _reading_error(ab, true[photo, place], colorfulness) + 30 * moved
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        errors.append(loss.item())
+    net_G.log_frequency.copy_(weights.detach())
+    net_G.temperature, net_G.rebalance = temperature, 1.0
+    net_G.arguments = dict(temperature=temperature, rebalance=1.0)
+    return errors
