@@ -333,18 +333,9 @@ def _reading_error(ab, true, colorfulness):
     strength = _colorfulness(ab) / _colorfulness(true).clamp(min=1)
     return distance + 10 * frequency + 0.3 * tint + 200 * (strength - colorfulness) ** 2
 
-# %% ../../nbs/A16_lite_unet.ipynb #7c4c9452
-def fit_colors(
-    net_G: LiteUnet, # gets `temperature`, `rebalance` 1, and the fitted numbers as `log_frequency`
-    dataloader, # of {'L', 'ab'} batches: photos that it was not trained on
-    colorfulness: float = 0.82, # of the predictions, as a share of the truth's
-    temperature: float = 0.3, # see `annealed_colors`
-    steps: int = 200,
-) -> list[float]: # what was minimized, step by step
-    "Fit how much each colour counts: learned logit adjustment (Menon et al. 2021), on the CPU."
-    logits, true = _some_places(net_G.eval(), dataloader)
-    grid = net_G.grid.cpu()
-    start = (net_G.rebalance or 0.4) * net_G.log_frequency.cpu()
+# %% ../../nbs/A16_lite_unet.ipynb #ead5e9c8
+def _fit_weights(logits, true, grid, start, colorfulness, temperature, steps):
+    "What to subtract from the logits of each colour, (K,), and what was minimized, step by step."
     weights, generator, errors = start.clone().requires_grad_(True), torch.Generator().manual_seed(0), []
     opt = torch.optim.Adam([weights])
     for step in range(steps):
@@ -358,7 +349,21 @@ def fit_colors(
         loss.backward()
         opt.step()
         errors.append(loss.item())
-    net_G.log_frequency.copy_(weights.detach())
+    return weights.detach(), errors
+
+# %% ../../nbs/A16_lite_unet.ipynb #7c4c9452
+def fit_colors(
+    net_G: LiteUnet, # gets `temperature`, `rebalance` 1, and the fitted numbers as `log_frequency`
+    dataloader, # of {'L', 'ab'} batches: photos that it was not trained on
+    colorfulness: float = 0.82, # of the predictions, as a share of the truth's
+    temperature: float = 0.3, # see `annealed_colors`
+    steps: int = 200,
+) -> list[float]: # what was minimized, step by step
+    "Fit how much each colour counts: learned logit adjustment (Menon et al. 2021), on the CPU."
+    logits, true = _some_places(net_G.eval(), dataloader)
+    start = (net_G.rebalance or 0.4) * net_G.log_frequency.cpu()
+    weights, errors = _fit_weights(logits, true, net_G.grid.cpu(), start, colorfulness, temperature, steps)
+    net_G.log_frequency.copy_(weights)
     net_G.temperature, net_G.rebalance = temperature, 1.0
     net_G.arguments = dict(temperature=temperature, rebalance=1.0)
     return errors
